@@ -1,0 +1,6 @@
+/**
+ * The io layer: selectors, transports, streams, deadlines and task groups.
+ *
+ * @module
+ */
+export {};
