@@ -1,0 +1,117 @@
+/**
+ * Reads the command line of `deno task serve`: text in, options or one line of complaint out.
+ *
+ * Strategy: a table of flags, each with the check of its value and the words that say what is accepted; both
+ * `--flag value` and `--flag=value` are taken, each flag once. Pure: prints nothing, exits nothing.
+ *
+ * @module
+ */
+
+/** What `deno task serve` was asked to do. */
+export interface CliOptions {
+  /** Port to listen on; 0 picks a free one. */
+  port: number;
+  /** Address to listen on. */
+  hostname: string;
+  /** Where `/v1/*` goes; `null` for the embedded demo. */
+  upstream: string | null;
+  /** Whether only the help text is wanted. */
+  help: boolean;
+}
+
+/** What the command line means, or why it means nothing. */
+export type CliResult = { readonly ok: true; readonly options: CliOptions } | {
+  readonly ok: false;
+  readonly message: string;
+};
+
+/** One flag: how its value is shown, checked and stored. */
+interface Flag {
+  readonly value: string;
+  readonly accepts: string;
+  readonly help: string;
+  readonly take: (options: CliOptions, value: string) => boolean;
+}
+
+const DECIMAL = /^\d{1,5}$/; // five digits hold every port; anything longer cannot be one
+const HOST_CHARS = /^[\w.:-]{1,253}$/; // names, IPv4 and bare IPv6; 253 is the longest DNS name (RFC 1035 §2.3.4)
+
+/** All flags, by name. */
+const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
+  ["--port", {
+    value: "N",
+    accepts: "a whole number from 0 to 65535",
+    help: "port to listen on, 0 picks a free one (default 8000)",
+    take(options, value) {
+      if (!DECIMAL.test(value) || Number(value) > 65535) return false;
+      options.port = Number(value);
+      return true;
+    },
+  }],
+  ["--hostname", {
+    value: "ADDR",
+    accepts: 'an address to bind, such as "127.0.0.1", "0.0.0.0" or "::1"',
+    help: "address to listen on (default 127.0.0.1)",
+    take(options, value) {
+      if (!HOST_CHARS.test(value)) return false;
+      options.hostname = value;
+      return true;
+    },
+  }],
+  ["--upstream", {
+    value: "URL",
+    accepts: 'an http:// URL, such as "http://127.0.0.1:11434"',
+    help: "where /v1/* goes (default: an embedded demo that speaks OpenAI's API)",
+    take(options, value) {
+      if (!URL.canParse(value) || new URL(value).protocol !== "http:") return false;
+      options.upstream = value;
+      return true;
+    },
+  }],
+]);
+
+/** The help text: usage and one line per flag. */
+export function cliHelp(): string {
+  const lines = [...FLAGS].map(([name, flag]) => `  ${`${name} ${flag.value}`.padEnd(18)} ${flag.help}`);
+  return `usage: deno task serve [flags]\n\n${lines.join("\n")}\n  ${"--help".padEnd(18)} this text\n`;
+}
+
+/**
+ * Parses the arguments after the program's name.
+ *
+ * @param args the arguments, as in `Deno.args`
+ * @returns the options, or a message of one line that says what is wrong and what is accepted
+ */
+export function parseCli(args: readonly string[]): CliResult {
+  const options: CliOptions = { port: 8000, hostname: "127.0.0.1", upstream: null, help: false };
+  const seen = new Set<string>();
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    if (arg === "--help" || arg === "-h") {
+      options.help = true;
+      continue;
+    }
+    const equals = arg.indexOf("=");
+    const name = equals < 0 ? arg : arg.slice(0, equals);
+    const flag = FLAGS.get(name);
+    if (flag === undefined) return wrong(`unknown argument "${arg}"`, acceptedFlags());
+    if (seen.has(name)) return wrong(`${name} is given twice`, "it once");
+    seen.add(name);
+    const value = equals < 0 ? args[++i] : arg.slice(equals + 1);
+    if (value === undefined) return wrong(`${name} has no value`, flag.accepts);
+    if (!flag.take(options, value)) return wrong(`${name} cannot be "${value}"`, flag.accepts);
+  }
+  return { ok: true, options };
+}
+
+/** The flags in one line. */
+function acceptedFlags(): string {
+  return [...[...FLAGS].map(([name, flag]) => `${name} ${flag.value}`), "--help"].join(", ");
+}
+
+/** A refusal in one line, control characters of the argument made visible. */
+function wrong(what: string, accepts: string): CliResult {
+  // deno-lint-ignore no-control-regex -- the argument may hold any character, a line break included
+  const line = `${what}; accepted: ${accepts}`.replace(/[\x00-\x1f\x7f]/g, "?");
+  return { ok: false, message: line };
+}
