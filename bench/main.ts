@@ -1,0 +1,19 @@
+/**
+ * `deno task bench [name] [options]`: runs one benchmark by name, or all of them.
+ *
+ * @module
+ */
+import { benchHttp } from "./http.ts";
+
+/** The benchmarks, by name. */
+const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { http: benchHttp };
+
+const [name, ...rest] = Deno.args;
+if (name === undefined) {
+  for (const bench of Object.values(BENCHMARKS)) await bench([]);
+} else if (Object.hasOwn(BENCHMARKS, name)) {
+  await BENCHMARKS[name]?.(rest);
+} else {
+  console.error(`unknown benchmark "${name}"; accepted: ${Object.keys(BENCHMARKS).join(", ")}`);
+  Deno.exit(2);
+}

@@ -1,0 +1,57 @@
+/**
+ * The bench's server on `Bun.serve`.
+ *
+ * @module
+ */
+import { BIG, CHUNK, CHUNKS, JSON_BODY, PLAIN } from "./bodies.ts";
+
+/** The little of Bun's types that is used here. */
+interface BunLike {
+  serve(options: {
+    port: number;
+    hostname: string;
+    fetch(request: Request): Response | Promise<Response>;
+  }): { readonly port: number };
+}
+
+/** A stream of `CHUNKS` chunks, one per pull. */
+function chunks(): ReadableStream<Uint8Array> {
+  let left = CHUNKS;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(CHUNK);
+      if (--left === 0) controller.close();
+    },
+  });
+}
+
+/** Counts an upload's bytes. */
+async function upload(request: Request): Promise<Response> {
+  let bytes = 0;
+  for await (const piece of request.body ?? []) bytes += piece.length;
+  return new Response(String(bytes));
+}
+
+const { Bun } = globalThis as unknown as { Bun: BunLike };
+const server = Bun.serve({
+  port: 0,
+  hostname: "127.0.0.1",
+  fetch(request) {
+    const path = request.url.slice(request.url.indexOf("/", 8));
+    switch (path) {
+      case "/plain":
+        return new Response(PLAIN);
+      case "/json":
+        return Response.json(JSON_BODY);
+      case "/big":
+        return new Response(BIG);
+      case "/stream":
+        return new Response(chunks());
+      case "/up":
+        return upload(request);
+      default:
+        return new Response("not found", { status: 404 });
+    }
+  },
+});
+console.log(`port ${server.port}`);
