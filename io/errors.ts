@@ -37,6 +37,14 @@ export class ConnectionAbortedError extends ConnectionError {
   }
 }
 
+/** The selector is closed: it listens, connects and goes on with nothing. */
+export class SelectorClosedError extends ConnectionError {
+  /** @param doing what was asked, as in "Cannot listen" */
+  constructor(doing: string, options?: ErrorOptions) {
+    super("SLUICE_SELECTOR_CLOSED", `${doing}: the selector is closed`, options);
+  }
+}
+
 /** The connection is closed, so what was asked can no longer be done. */
 export class ConnectionClosedError extends ConnectionError {
   /** @param doing what was asked, as in "Cannot drain" */

@@ -1,0 +1,105 @@
+/**
+ * Translates what `node:net` and its runtimes report into the errors of io/errors.ts, by the error's `code`.
+ *
+ * Deno refuses a missing permission with an error named `NotCapable`, which has no code; its message names the flag.
+ *
+ * @module
+ */
+import {
+  AccessDeniedError,
+  AddressInUseError,
+  AddressNotAvailableError,
+  ConnectionError,
+  ConnectionRefusedError,
+  ConnectionResetError,
+  ResourceExhaustedError,
+  type SluiceError,
+  UnreachableError,
+} from "../errors.ts";
+
+/** The system's words for a limit that was hit, in ours. */
+const EXHAUSTED: ReadonlyMap<string, string> = new Map([
+  ["EMFILE", "this process has no descriptor left (raise `ulimit -n`)"],
+  ["ENFILE", "the system has no descriptor left"],
+  ["ENOMEM", "the system is out of memory"],
+  ["ENOBUFS", "the system has no socket buffer left"],
+]);
+
+/** Codes by which a peer that went away is known. */
+const RESET: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
+
+/** What is known of an error, whichever runtime made it. */
+function codeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  if (name === "NotCapable" || name === "PermissionDenied") return "ENOTCAPABLE";
+  return typeof code === "string" ? code : "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What every operation may meet: a refusal or a limit; `null` for anything else. */
+function commonError(code: string, doing: string, cause: unknown): SluiceError | null {
+  if (code === "ENOTCAPABLE") return new AccessDeniedError(doing, messageOf(cause), { cause });
+  if (code === "EACCES" || code === "EPERM") {
+    return new AccessDeniedError(doing, `the system refuses it (${code})`, { cause });
+  }
+  const resource = EXHAUSTED.get(code);
+  return resource === undefined ? null : new ResourceExhaustedError(doing, resource, { cause });
+}
+
+/**
+ * The error for a failed `listen`.
+ *
+ * @param error what the runtime reported, with a `code`
+ * @param address the address that was asked for, for the message
+ */
+export function listenError(error: unknown, address: string): SluiceError {
+  const code = codeOf(error);
+  if (code === "EADDRINUSE") return new AddressInUseError(address, { cause: error });
+  const common = commonError(code, `Cannot listen on ${address}`, error);
+  if (common !== null) return common;
+  return new AddressNotAvailableError(address, `${messageOf(error)}${code === "" ? "" : ` (${code})`}`, {
+    cause: error,
+  });
+}
+
+/**
+ * The error for a failed `connect`.
+ *
+ * @param error what the runtime reported; an `AggregateError` of several tries counts as its `code` or first error
+ * @param address the address that was tried, for the message
+ */
+export function connectError(error: unknown, address: string): SluiceError {
+  let code = codeOf(error);
+  if (code === "" && error instanceof AggregateError) code = codeOf(error.errors[0]);
+  if (code === "ECONNREFUSED" || code === "ENOENT") {
+    return new ConnectionRefusedError(address, { cause: error });
+  }
+  const common = commonError(code, `Cannot connect to ${address}`, error);
+  if (common !== null) return common;
+  if (RESET.has(code)) return new ConnectionResetError(`Cannot connect to ${address}`, { cause: error });
+  return new UnreachableError(address, `${messageOf(error)}${code === "" ? "" : ` (${code})`}`, {
+    cause: error,
+  });
+}
+
+/**
+ * The error that ended a connection.
+ *
+ * @param error what the runtime reported
+ */
+export function connectionError(error: unknown): SluiceError {
+  const code = codeOf(error);
+  if (RESET.has(code)) return new ConnectionResetError("Cannot go on", { cause: error });
+  const common = commonError(code, "Cannot go on with the connection", error);
+  if (common !== null) return common;
+  return new ConnectionError(
+    "SLUICE_CONNECTION_LOST",
+    `Cannot go on with the connection: ${messageOf(error)}`,
+    {
+      cause: error,
+    },
+  );
+}

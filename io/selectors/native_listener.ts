@@ -1,0 +1,256 @@
+/**
+ * Listening on `node:net`, synchronously, for TCP and Unix sockets: the listener of the `native` selectors.
+ *
+ * `listen` must be synchronous and throw the right error. `net._createServerHandle` binds at once and returns the
+ * system's error number or a handle, on Deno and on Node: it is what `server.listen` itself uses, only later. The
+ * listening as such is left to `server.listen(handle)`, which reports failures in a later tick; so when it leaves the
+ * server without a handle, the same call is made once more by hand to learn the error number.
+ *
+ * The server's own bookkeeping of connections is not used (its `close` would wait for all of them), so sockets are
+ * taken out of it as they come: see `#accept`.
+ *
+ * @module
+ */
+import net from "node:net";
+import { getSystemErrorName } from "node:util";
+import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
+import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
+import type { TransportHub } from "../transport.ts";
+import { listenError } from "./native_errors.ts";
+import {
+  addrOf,
+  type Handle,
+  makeSocket,
+  NativeTransport,
+  OwnedSocket,
+  type ReadMode,
+  takeHandle,
+} from "./native_socket.ts";
+
+/** 511 is what nginx, Node and Deno ask for; the system cuts it to its own limit (net.core.somaxconn). */
+const BACKLOG_DEFAULT = 511;
+
+/** 16,384: above the ten thousand streams this is made for, below the usual descriptor limits of containers. */
+const CONNECTIONS_MAX_DEFAULT = 16_384;
+
+/** libuv's UV_TCP_REUSEPORT: part of its ABI, and the same number in Deno's port of it. */
+const UV_TCP_REUSEPORT = 4;
+
+/** How often binding and listening are tried when the first attempt fails and the second, made to learn why, does not. */
+const LISTEN_TRIES_MAX = 3;
+
+/** Makes a bound handle, or returns the system's error number (negative). */
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  addressType: 4 | 6 | -1,
+  fd: undefined,
+  flags: number,
+) => Handle | number;
+
+interface ListenHandle {
+  listen(backlog: number): number;
+  close(): void;
+}
+
+/** What a listener needs of its selector. */
+export interface ListenerHost {
+  readonly hub: TransportHub;
+  readonly readBuffer: Uint8Array;
+  readonly readMode: ReadMode;
+  /** Called when the listener no longer listens. */
+  forget(listener: NativeListener): void;
+}
+
+interface Bound {
+  readonly server: net.Server;
+  readonly addr: Addr;
+}
+
+/** Whether this runtime can bind synchronously; see the module's text. */
+export function canListen(): boolean {
+  return typeof createServerHandle() === "function";
+}
+
+/** Accepts connections for one address; see the module's text. */
+export class NativeListener implements Listener {
+  readonly addr: Addr;
+  readonly #host: ListenerHost;
+  readonly #server: net.Server;
+  readonly #createProtocol: () => Protocol;
+  readonly #connectionsMax: number;
+  readonly #unixPath: string | null;
+  #accepted = 0;
+  #refused = 0;
+  #open = 0;
+  #acceptErrors = 0;
+  #closing: Promise<void> | null = null;
+
+  /** Binds and listens; throws what `Selector.listen` throws. */
+  constructor(host: ListenerHost, options: ListenOptions, createProtocol: () => Protocol) {
+    const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
+    if (!Number.isSafeInteger(connectionsMax) || connectionsMax < 1) {
+      throw new RangeError(
+        `Cannot listen: connectionsMax must be an integer from 1 on, not ${connectionsMax}`,
+      );
+    }
+    this.#host = host;
+    this.#createProtocol = createProtocol;
+    this.#connectionsMax = connectionsMax;
+    this.#unixPath = options.transport === "unix" ? options.path : null;
+    const { server, addr } = bind(options);
+    this.#server = server;
+    this.addr = addr;
+    server.on("connection", (socket: net.Socket) => this.#accept(socket));
+    server.on("error", () => this.#acceptErrors++); // After listening, only accept(2) reports here.
+  }
+
+  get stats(): ListenerStats {
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      open: this.#open,
+      acceptErrors: this.#acceptErrors,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this.#server.close(() => {
+        this.#host.forget(this);
+        resolve();
+      });
+    });
+    return this.#closing;
+  }
+
+  ref(): void {
+    this.#server.ref();
+  }
+
+  unref(): void {
+    this.#server.unref();
+  }
+
+  #accept(accepted: net.Socket): void {
+    releaseFromServer(this.#server, accepted);
+    if (this.#open >= this.#connectionsMax || this.#closing !== null) {
+      this.#refused++;
+      if (this.#unixPath === null) accepted.resetAndDestroy();
+      else accepted.destroy();
+      return;
+    }
+    let protocol: Protocol;
+    try {
+      protocol = this.#createProtocol();
+    } catch (error) {
+      accepted.destroy();
+      reportError(error); // Not this connection's fault but the program's, and nobody waits for it here.
+      return;
+    }
+    const { hub, readBuffer, readMode } = this.#host;
+    const handle = readMode === "shared" ? takeHandle(accepted) : null;
+    const socket = handle === null ? adopt(accepted) : makeSocket(readBuffer, handle);
+    if (this.#unixPath === null) socket.setNoDelay(true); // Nagle would hold back what the turn's end sends.
+    const transport = new NativeTransport(
+      hub,
+      protocol,
+      socket,
+      addrOf(socket.localAddress, socket.localPort, this.#unixPath),
+      addrOf(socket.remoteAddress, socket.remotePort, this.#unixPath === null ? null : ""),
+      handle === null ? "events" : "shared",
+      () => this.#open--,
+    );
+    this.#accepted++;
+    this.#open++;
+    transport.start();
+  }
+}
+
+/** Makes an accepted socket one of ours where it cannot be made anew around its handle. */
+function adopt(socket: net.Socket): OwnedSocket {
+  return Object.assign(socket, { owner: null }) as unknown as OwnedSocket;
+}
+
+/** Ends the server's interest in a connection, so that closing the one does not wait for the other. */
+function releaseFromServer(server: net.Server, socket: net.Socket): void {
+  (server as unknown as { _connections: number })._connections = 0;
+  (socket as unknown as { _server: null })._server = null;
+}
+
+function createServerHandle(): CreateServerHandle | undefined {
+  return (net as unknown as { _createServerHandle?: CreateServerHandle })._createServerHandle;
+}
+
+/** Binds and listens at once; throws what `Selector.listen` throws. */
+function bind(options: ListenOptions): Bound {
+  const { address, port, type, flags, text } = resolveTarget(options);
+  const backlog = options.backlog ?? BACKLOG_DEFAULT;
+  if (!Number.isSafeInteger(backlog) || backlog < 1) {
+    throw new RangeError(`Cannot listen on ${text}: backlog must be an integer from 1 on, not ${backlog}`);
+  }
+  for (let tries = 0; tries < LISTEN_TRIES_MAX; tries++) {
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    const handle = bindHandle(address, port, type, flags, text);
+    server.once("error", () => {}); // The reason comes a tick later; it is found out at once below.
+    server.listen(handle, backlog);
+    if (server.listening) {
+      server.removeAllListeners("error");
+      const bound = server.address();
+      const addr = typeof bound === "string" || bound === null
+        ? addrOf(undefined, undefined, address)
+        : addrOf(bound.address, bound.port, null);
+      return { server, addr };
+    }
+    const probe = bindHandle(address, port, type, flags, text) as ListenHandle;
+    const status = probe.listen(backlog);
+    probe.close();
+    if (status !== 0) throw listenError(systemError(status), text);
+  }
+  throw new UnsupportedError(`Cannot listen on ${text}`, "the runtime did not listen, and did not say why");
+}
+
+function bindHandle(address: string, port: number, type: 4 | 6 | -1, flags: number, text: string): Handle {
+  const create = createServerHandle();
+  if (create === undefined) {
+    throw new UnsupportedError(
+      `Cannot listen on ${text}`,
+      "this runtime's node:net has no _createServerHandle, which binding at once needs",
+    );
+  }
+  let handle: Handle | number;
+  try {
+    handle = create(address, port, type, undefined, flags);
+  } catch (error) {
+    throw listenError(error, text);
+  }
+  if (typeof handle === "number") throw listenError(systemError(handle), text);
+  return handle;
+}
+
+function resolveTarget(options: ListenOptions) {
+  if (options.transport === "unix") {
+    if (options.path === "") throw new TypeError("Cannot listen: the path of the Unix socket is empty");
+    return { address: options.path, port: -1, type: -1 as const, flags: 0, text: `unix:${options.path}` };
+  }
+  const { port, hostname = "0.0.0.0", reusePort = false } = options;
+  if (!Number.isSafeInteger(port) || port < 0 || port > 65_535) {
+    throw new RangeError(`Cannot listen: the port must be an integer from 0 to 65535, not ${port}`);
+  }
+  const address = hostname === "localhost" ? "127.0.0.1" : hostname;
+  const family = net.isIP(address);
+  const text = family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  if (family === 0) {
+    throw new AddressNotAvailableError(
+      text,
+      "the hostname must be an IP address, or localhost: binding resolves no names",
+    );
+  }
+  const type: 4 | 6 = family === 6 ? 6 : 4;
+  return { address, port, type, flags: reusePort ? UV_TCP_REUSEPORT : 0, text };
+}
+
+function systemError(status: number): Error {
+  const code = getSystemErrorName(status);
+  return Object.assign(new Error(`the system reports ${code}`), { code });
+}

@@ -1,0 +1,212 @@
+/**
+ * One connection on a `node:net` socket: the driver that `native` transports are made of, on Deno and on Node.
+ *
+ * Strategy:
+ * - Reads: all sockets of a selector read into one buffer (`onread`, public API for connecting sockets; for accepted
+ *   ones the socket is made anew around the handle, because the server gives no place for the option). The runtime
+ *   calls back synchronously after each read, so the buffer is free again when the callback returns: an idle
+ *   connection owns no receive buffer and no read makes garbage.
+ * - Writes: `socket.write` tries the system call at once. `writableLength === 0` afterwards means that the kernel has
+ *   all of it and our block can be used again; otherwise the runtime keeps the bytes, and an empty write queued behind
+ *   them tells by its callback when they are gone. So the usual write has no callback, closure or promise.
+ * - Ends: `destroy()` with nothing queued closes in order (the kernel sends what it has, then FIN);
+ *   `resetAndDestroy()` sends a real RST (TCP; a Unix socket has none).
+ *
+ * Known limit: on a runtime whose sockets cannot be made around a handle, accepted connections read by `data` events:
+ * the same contract at half the speed.
+ *
+ * @module
+ */
+import net from "node:net";
+import type { Addr, Protocol } from "../selector.ts";
+import { SEND_PENDING, TransportBase, type TransportHub } from "../transport.ts";
+import { connectionError } from "./native_errors.ts";
+
+/** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
+const READ_BUFFER_BYTES = 64 * 1024;
+
+const EMPTY = new Uint8Array(0);
+
+/** Whether accepted sockets read into the shared buffer or by `data` events. */
+export type ReadMode = "shared" | "events";
+
+/** A `node:net` handle; only passed on, never used here. */
+export type Handle = object;
+
+/** A socket that knows its transport. */
+export class OwnedSocket extends net.Socket {
+  /** The transport it moves bytes for; `null` before `opened`. */
+  owner: NativeTransport | null = null;
+}
+
+/** Makes the buffer all sockets of one selector read into. */
+export function makeReadBuffer(): Uint8Array {
+  return new Uint8Array(READ_BUFFER_BYTES);
+}
+
+/**
+ * Makes a socket that reads into `buffer`; nothing is read before `NativeTransport.start`.
+ *
+ * @param buffer the selector's read buffer
+ * @param handle the handle of an accepted connection; none for one that is to connect
+ */
+export function makeSocket(buffer: Uint8Array, handle?: Handle): OwnedSocket {
+  const options = {
+    ...(handle === undefined ? {} : { handle, manualStart: true }),
+    allowHalfOpen: true,
+    onread: {
+      buffer,
+      callback: (bytesRead: number): boolean => {
+        const { owner } = socket;
+        return owner === null || owner.takeRead(buffer, bytesRead);
+      },
+    },
+  };
+  const socket: OwnedSocket = new OwnedSocket(options as net.SocketConstructorOpts);
+  return socket;
+}
+
+/** Takes the handle out of an accepted socket, which is left without one. `null` where that is not possible. */
+export function takeHandle(socket: net.Socket): Handle | null {
+  const owner = socket as unknown as { _handle?: Handle | null };
+  const handle = owner._handle;
+  if (typeof handle !== "object" || handle === null) return null;
+  owner._handle = null;
+  return handle;
+}
+
+/** Address of a socket's own end or of its peer; `path` is set for Unix sockets. */
+export function addrOf(hostname: string | undefined, port: number | undefined, path: string | null): Addr {
+  if (path !== null) return { transport: "unix", path };
+  return { transport: "tcp", hostname: hostname ?? "0.0.0.0", port: port ?? 0 };
+}
+
+/** A transport on a `node:net` socket. */
+export class NativeTransport extends TransportBase {
+  readonly #socket: OwnedSocket;
+  readonly #isUnix: boolean;
+  readonly #mode: ReadMode;
+  readonly #onClosed: (() => void) | null;
+  #onSent: ((error?: Error | null) => void) | null = null;
+  #error: Error | null = null;
+
+  /** @param socket a connected socket @param onClosed runs before `closed` is delivered */
+  constructor(
+    hub: TransportHub,
+    protocol: Protocol,
+    socket: OwnedSocket,
+    localAddr: Addr,
+    remoteAddr: Addr,
+    mode: ReadMode,
+    onClosed: (() => void) | null,
+  ) {
+    super(hub, protocol, localAddr, remoteAddr);
+    this.#socket = socket;
+    this.#isUnix = remoteAddr.transport === "unix";
+    this.#mode = mode;
+    this.#onClosed = onClosed;
+    socket.owner = this;
+    socket.on("error", onSocketError);
+    socket.on("end", onSocketEnd);
+    socket.on("close", onSocketClose);
+    if (mode === "events") socket.on("data", onSocketData);
+  }
+
+  /** Calls `opened`, then begins to read. Call from a dispatch. */
+  start(): void {
+    this.opened();
+    if (this.isReading && !this.isClosing) this.startReading();
+    else this.stopReading();
+  }
+
+  /** The socket read `bytesRead` bytes into `buffer`; returns whether it shall go on reading. */
+  takeRead(buffer: Uint8Array, bytesRead: number): boolean {
+    this.received(buffer.subarray(0, bytesRead));
+    return this.isReading && !this.isClosing;
+  }
+
+  /** The peer's FIN, from the socket's event. */
+  takeEnd(): void {
+    this.end();
+  }
+
+  /** Why the socket is about to close, from its event. */
+  takeError(error: Error): void {
+    this.#error ??= connectionError(error);
+  }
+
+  /** The socket is closed, from its event. */
+  takeClose(): void {
+    this.#onClosed?.();
+    this.lost(this.#error);
+  }
+
+  protected override sendOne(bytes: Uint8Array): number {
+    const socket = this.#socket;
+    if (!socket.writable) return SEND_PENDING; // It failed a moment ago: `close` is on its way.
+    socket.write(bytes);
+    return socket.writableLength === 0 ? bytes.length : this.#await();
+  }
+
+  protected override sendMany(parts: Uint8Array[]): number {
+    const socket = this.#socket;
+    if (!socket.writable) return SEND_PENDING;
+    let bytes = 0;
+    socket.cork();
+    for (const part of parts) {
+      bytes += part.length;
+      socket.write(part);
+    }
+    socket.uncork();
+    return socket.writableLength === 0 ? bytes : this.#await();
+  }
+
+  protected override startReading(): void {
+    if (this.#mode === "events") this.#socket.resume();
+    else this.#socket.read(0);
+  }
+
+  protected override stopReading(): void {
+    this.#socket.pause();
+  }
+
+  protected override shutdownWrite(): void {
+    this.#socket.end(() => this.finSent());
+  }
+
+  protected override release(): void {
+    this.#socket.destroy();
+  }
+
+  protected override reset(): void {
+    if (this.#isUnix) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  #await(): typeof SEND_PENDING {
+    this.#onSent ??= (error) => {
+      if (!error) this.sent(); // With an error the socket closes, and that is reported by its own event.
+    };
+    this.#socket.write(EMPTY, this.#onSent);
+    return SEND_PENDING;
+  }
+}
+
+// Shared by all sockets, `this` being the socket: a connection has no closures of its own but the read callback.
+
+function onSocketError(this: OwnedSocket, error: Error): void {
+  this.owner!.takeError(error);
+}
+
+function onSocketEnd(this: OwnedSocket): void {
+  this.owner!.takeEnd();
+}
+
+function onSocketClose(this: OwnedSocket): void {
+  this.owner!.takeClose();
+}
+
+function onSocketData(this: OwnedSocket, chunk: Uint8Array): void {
+  // A plain view: Node's Buffer has a `slice` that does not copy, which who keeps loaned bytes would fall for.
+  this.owner!.takeRead(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length), chunk.length);
+}
