@@ -150,7 +150,9 @@ export class IncompleteReadError extends SluiceError {
   constructor(partial: Uint8Array, expected: number | null, options?: ErrorOptions) {
     super(
       "SLUICE_INCOMPLETE_READ",
-      `Cannot read ${expected === null ? "up to the delimiter" : `${expected} bytes`}: the stream ended after ${partial.length}`,
+      `Cannot read ${
+        expected === null ? "up to the delimiter" : `${expected} bytes`
+      }: the stream ended after ${partial.length}`,
       options,
     );
     this.partial = partial;
@@ -164,9 +166,13 @@ export class LimitOverrunError extends SluiceError {
   readonly consumed: number;
   /** The limit, bytes. */
   readonly limit: number;
-  /** @param consumed bytes that can be consumed without missing a delimiter @param limit the limit, bytes */
-  constructor(consumed: number, limit: number) {
-    super("SLUICE_LIMIT_OVERRUN", `Cannot find the delimiter: not within the limit of ${limit} bytes`);
+  /**
+   * @param consumed bytes that can be consumed without missing a delimiter
+   * @param limit the limit, bytes
+   * @param doing what was looked for, as in "Cannot find the delimiter"
+   */
+  constructor(consumed: number, limit: number, doing = "Cannot find the delimiter") {
+    super("SLUICE_LIMIT_OVERRUN", `${doing}: not within the limit of ${limit} bytes`);
     this.consumed = consumed;
     this.limit = limit;
   }
