@@ -1,0 +1,143 @@
+/**
+ * What a server counts. Plain numbers, so that counting costs an addition and reading costs nothing; `/metrics`
+ * renders them.
+ *
+ * @module
+ */
+
+/** Counters of a server: a live view. All only rise, except `connectionsOpen`, `requestsActive` and `streamsOpen`. */
+export interface ServerStats {
+  /** Connections open now. */
+  readonly connectionsOpen: number;
+  /** Connections that were opened. */
+  readonly connectionsTotal: number;
+  /** Connections closed on arrival at `connectionsMax`. */
+  readonly connectionsRefused: number;
+  /** Connections reset on arrival at `connectionsPerAddressMax`. */
+  readonly connectionsRefusedByAddress: number;
+  /** Requests whose response is not complete. */
+  readonly requestsActive: number;
+  /** Requests given to the handler. */
+  readonly requestsTotal: number;
+  /** Responses begun, by the first digit of their status: index 1 to 5. */
+  readonly responsesByClass: readonly number[];
+  /** Streamed response bodies being written now. */
+  readonly streamsOpen: number;
+  /** Bytes received, heads and framing included. */
+  readonly bytesReceived: number;
+  /** Bytes written, heads and framing included. */
+  readonly bytesSent: number;
+  /** Requests whose client left before the response was complete. */
+  readonly disconnects: number;
+  /** Handlers that threw, rejected, or returned what is no response. */
+  readonly handlerErrors: number;
+  /** Responses that failed after their head: the connection was aborted. */
+  readonly responsesAborted: number;
+  /** Connections taken over by handlers. */
+  readonly hijacked: number;
+  /** Requests refused by the grammar or a limit, by the error's code. */
+  readonly peerErrors: Readonly<Record<string, number>>;
+  /** Connections that sent no valid PROXY header where one was due, or were not trusted to. */
+  readonly proxyHeaderErrors: number;
+  /** How often each limit of the connection was reached. */
+  readonly limitsReached: Readonly<LimitCounters>;
+  /** How often each deadline passed. */
+  readonly deadlinesPassed: Readonly<DeadlineCounters>;
+}
+
+/** One counter per limit that the grammar's errors (`peerErrors`) do not count. */
+export interface LimitCounters {
+  /** Connections that ended with their last allowed request. */
+  requestsPerConnection: number;
+  /** Times parsing waited because as many pipelined requests were in progress as may be. */
+  pipelinedRequests: number;
+  /** Connections closed because more of an unread body followed than is worth reading. */
+  unreadBodyBytes: number;
+  /** Connections cut because their producer wrote on above the bound. */
+  bufferedBytes: number;
+  /** Connections cut because the process's bound was reached. */
+  bufferedBytesTotal: number;
+  /** Lingering closes that ended because the peer went on sending. */
+  lingerBytes: number;
+}
+
+/** One counter per deadline. */
+export interface DeadlineCounters {
+  /** `preludeMs`. */
+  prelude: number;
+  /** `firstByteMs`. */
+  firstByte: number;
+  /** `headMs`. */
+  head: number;
+  /** `bodyIdleMs`. */
+  bodyIdle: number;
+  /** `bodyBytesPerSecondMin`. */
+  bodyRate: number;
+  /** `handlerMs`. */
+  handler: number;
+  /** `writeStallMs`. */
+  writeStall: number;
+  /** `keepAliveMs`. */
+  keepAlive: number;
+  /** `totalMs`. */
+  total: number;
+  /** `lingerMs`. */
+  linger: number;
+}
+
+/** The same with leave to count; held by the server's own parts only. */
+export type CountingStats = {
+  -readonly [Name in Exclude<keyof ServerStats, "limitsReached" | "deadlinesPassed" | "peerErrors" | "responsesByClass">]:
+    ServerStats[Name];
+} & {
+  /** See `ServerStats`. */
+  readonly responsesByClass: number[];
+  /** See `ServerStats`. */
+  readonly peerErrors: Record<string, number>;
+  /** See `ServerStats`. */
+  readonly limitsReached: LimitCounters;
+  /** See `ServerStats`. */
+  readonly deadlinesPassed: DeadlineCounters;
+};
+
+/** Makes counters that stand at zero. */
+export function createServerStats(): CountingStats {
+  return {
+    connectionsOpen: 0,
+    connectionsTotal: 0,
+    connectionsRefused: 0,
+    connectionsRefusedByAddress: 0,
+    requestsActive: 0,
+    requestsTotal: 0,
+    responsesByClass: [0, 0, 0, 0, 0, 0],
+    streamsOpen: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    disconnects: 0,
+    handlerErrors: 0,
+    responsesAborted: 0,
+    hijacked: 0,
+    peerErrors: {},
+    proxyHeaderErrors: 0,
+    limitsReached: {
+      requestsPerConnection: 0,
+      pipelinedRequests: 0,
+      unreadBodyBytes: 0,
+      bufferedBytes: 0,
+      bufferedBytesTotal: 0,
+      lingerBytes: 0,
+    },
+    deadlinesPassed: {
+      prelude: 0,
+      firstByte: 0,
+      head: 0,
+      bodyIdle: 0,
+      bodyRate: 0,
+      handler: 0,
+      writeStall: 0,
+      keepAlive: 0,
+      total: 0,
+      linger: 0,
+    },
+  };
+}
