@@ -15,7 +15,7 @@ import net from "node:net";
 import { getSystemErrorName } from "node:util";
 import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
-import type { TransportHub } from "../transport.ts";
+import type { TransportHub } from "../transport_hub.ts";
 import { listenError } from "./native_errors.ts";
 import {
   addrOf,

@@ -24,7 +24,7 @@ import type {
 } from "../selector.ts";
 import { SystemClock } from "../system_clock.ts";
 import { TimerWheel } from "../timer_wheel.ts";
-import { TransportHub } from "../transport.ts";
+import { TransportHub } from "../transport_hub.ts";
 import { connectError } from "./native_errors.ts";
 import { type ListenerHost, NativeListener } from "./native_listener.ts";
 import { addrOf, makeReadBuffer, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";

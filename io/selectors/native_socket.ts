@@ -19,7 +19,8 @@
  */
 import net from "node:net";
 import type { Addr, Protocol } from "../selector.ts";
-import { SEND_PENDING, TransportBase, type TransportHub } from "../transport.ts";
+import { SEND_PENDING, TransportBase } from "../transport.ts";
+import type { TransportHub } from "../transport_hub.ts";
 import { connectionError } from "./native_errors.ts";
 
 /** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */

@@ -1,0 +1,86 @@
+/**
+ * What the transports of one selector share: blocks, numbers, the list of those to flush when the turn ends, and the
+ * register of what is open.
+ *
+ * Strategy: the first write of a turn puts a transport on the list and asks the runtime, once for all transports, to be
+ * told when the turn ends; then each transport on the list is flushed once. What is written during the flush belongs
+ * to the next turn, so that protocols which answer each other cannot keep the loop from its other work.
+ *
+ * Bounds: the list holds a transport at most once, and both lists only what is open.
+ *
+ * @module
+ */
+import { BlockPool } from "./block_pool.ts";
+
+/** What a hub knows of a transport. */
+export interface HubMember {
+  /** Sends what the turn wrote. */
+  flush(): void;
+  /** As `Transport.abort`. */
+  abort(reason: Error): void;
+}
+
+/** See the module's text. */
+export class TransportHub {
+  /** Where transports take their blocks. */
+  readonly pool: BlockPool;
+  readonly #open = new Set<HubMember>();
+  readonly #afterTurn: (run: () => void) => void;
+  readonly #run: () => void;
+  #dirty: HubMember[] = [];
+  #spare: HubMember[] = [];
+  #isScheduled = false;
+  #lastId = 0;
+  #onIdle: (() => void) | null = null;
+
+  /**
+   * @param afterTurn runs a function once when the present turn ends (see io/selector.ts, "Turns and sends")
+   * @param pool where blocks come from
+   */
+  constructor(afterTurn: (run: () => void) => void, pool: BlockPool = new BlockPool()) {
+    this.#afterTurn = afterTurn;
+    this.pool = pool;
+    this.#run = () => this.endTurn();
+  }
+
+  /** Transports that are open. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Registers a transport; returns a number no other transport of this hub has. */
+  join(transport: HubMember): number {
+    this.#open.add(transport);
+    return ++this.#lastId;
+  }
+
+  /** Takes a transport off the register: its protocol has heard `closed`. */
+  leave(transport: HubMember): void {
+    this.#open.delete(transport);
+    if (this.#open.size === 0) this.#onIdle?.();
+  }
+
+  /** Aborts all that is open; resolves when every protocol has heard `closed`. Call it once. */
+  async abortAll(reason: Error): Promise<void> {
+    for (const transport of [...this.#open]) transport.abort(reason);
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#onIdle = resolve);
+  }
+
+  /** Puts a transport on the list; the caller does so once until it is flushed. */
+  markDirty(transport: HubMember): void {
+    this.#dirty.push(transport);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#afterTurn(this.#run);
+  }
+
+  /** Flushes all on the list. */
+  endTurn(): void {
+    this.#isScheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = this.#spare;
+    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+    dirty.length = 0;
+    this.#spare = dirty;
+  }
+}
