@@ -278,6 +278,7 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   feed(bytes: Uint8Array): void {
     if (this.#isEnded || bytes.length === 0) return;
     const pending = this.#pending;
+    const unread = this.#queue.length + bytes.length;
     if (pending !== null && this.#queue.length === 0) {
       this.#queue.lend(bytes);
       this.#tryPending();
@@ -286,7 +287,7 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       this.#queue.push(bytes, pending?.wantedBytes);
       this.#tryPending();
     }
-    this.#holdBack();
+    this.#holdBack(unread);
   }
 
   /** The stream ended. For the protocol that owns the reader. */
@@ -329,7 +330,7 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       const pending: PendingRead = { attempt, wantedBytes, resolve, reject, watch: null };
       pending.watch = watchDeadline(this.#timers, options, `Cannot ${doing}`, (error) => {
         this.#pending = null;
-        this.#holdBack();
+        this.#holdBack(this.#queue.length);
         reject(error);
       });
       this.#pending = pending;
@@ -352,9 +353,10 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     this.#pending = null;
   }
 
-  /** Pauses the transport when too much is unread and nobody waits for more. */
-  #holdBack(): void {
-    if (this.#pending !== null || this.#isPaused || this.#queue.length <= 2 * this.limitBytes) return;
+  /** Pauses the transport when more was unread than may be, no read waits for more, and it did not fall to the limit. */
+  #holdBack(unread: number): void {
+    if (unread <= 2 * this.limitBytes || this.#queue.length <= this.limitBytes) return;
+    if (this.#pending !== null || this.#isPaused) return;
     this.#isPaused = true;
     this.#transport?.pauseReading();
   }

@@ -24,6 +24,9 @@ export class FakeTransport implements Transport {
   writeText(text: string): void {
     this.calls.push(`writeText ${text}`);
   }
+  writeLatin1(text: string): void {
+    this.calls.push(`writeLatin1 ${text}`);
+  }
   writeShared(chunk: SharedChunk): void {
     this.calls.push(`writeShared ${new TextDecoder().decode(chunk.bytes)}`);
   }
