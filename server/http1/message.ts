@@ -124,7 +124,7 @@ export interface MessageParser {
   feed(bytes: Uint8Array): number;
   /** Stops after the current event; `feed` returns what it consumed and consumes nothing until `resume`. */
   pause(): void;
-  /** Lets `feed` consume again; the caller feeds what was left over. */
+  /** Lets `feed` consume again; the caller feeds what was left over, even if nothing: `end` may wait to be told. */
   resume(): void;
   /** The peer's FIN: ends a close-delimited body, is fine between messages, an `error` inside one. */
   finish(): void;
