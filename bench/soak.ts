@@ -24,6 +24,9 @@ const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
 /** Milliseconds between two published events. */
 const PUBLISH_MS = 20;
 
+/** Milliseconds that a use gets to finish what it has begun: several times what a stream takes. */
+const FINISH_MS = 3_000;
+
 /** Events after which a reader leaves and comes back. */
 const EVENTS_PER_READ = 50;
 
@@ -130,8 +133,12 @@ async function events(soak: Soak): Promise<void> {
 
 /** Runs one kind of use until the time is over; being cut off by that is its proper end. */
 async function until(soak: Soak, use: (soak: Soak) => Promise<void>): Promise<void> {
+  const cut = new Promise<void>((resolve) => {
+    soak.over.addEventListener("abort", () => setTimeout(resolve, FINISH_MS), { once: true });
+  });
   try {
-    await use(soak);
+    // Not only the use itself: now and then an abort of Deno's `fetch` leaves a read pending for ever.
+    await Promise.race([use(soak), cut]);
   } catch (error) {
     if (!soak.over.aborted) throw new Error(`${use.name} failed`, { cause: error });
   }
