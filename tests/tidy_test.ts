@@ -25,7 +25,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "errors have a code": errorCodes,
   "every library file opens with its job": fileHeaders,
   "every export has a docstring": docstrings,
-  "every constant says why": constants,
+  "every number says why": constants,
   "nothing is deferred, and nothing holds on one machine only": texts,
   "the names in the documents exist": documentedNames,
 };
@@ -285,9 +285,10 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     rule: constants,
     files: {
       "io/a.ts":
-        "// Because.\nconst A = 1;\nconst B = 2;\n\nconst C = 3;\nconst D = 4; // as RFC 9112 §2 has it\nconst e = 5;",
+        "// Because.\nconst A = 1;\nconst B = 2;\n\nconst C = 3;\nconst D = 4; // as RFC 9112 §2 has it\nconst e = 5;\n\n" +
+        'const TEXT = "x";\nconst F = 64 * KIB;',
     },
-    reports: ["io/a.ts:5"],
+    reports: ["io/a.ts:5", "io/a.ts:10"],
   },
   "deferred work and paths of one machine": {
     rule: texts,

@@ -40,7 +40,7 @@ function declaredNames(statement: ts.Statement): string[] {
   return name ? [name.getText()] : [];
 }
 
-/** Constants in UPPER_CASE of the library without a comment before or beside them; a block shares its first. */
+/** Numbers in UPPER_CASE of the library without a comment before or beside them; a block shares its first. */
 export function constants(project: Project): Violation[] {
   const violations: Violation[] = [];
   for (const path of project.library) {
@@ -69,7 +69,17 @@ export function constants(project: Project): Violation[] {
 
 function isConstant(statement: ts.Statement): boolean {
   return ts.isVariableStatement(statement) &&
-    declaredNames(statement).some((name) => /^[A-Z][A-Z0-9_]*$/.test(name));
+    statement.declarationList.declarations.some(({ name, initializer }) =>
+      /^[A-Z][A-Z0-9_]*$/.test(name.getText()) && initializer !== undefined && isNumber(initializer)
+    );
+}
+
+/** Whether an expression is a number or a sum of some: `64 * 1024`, `-1`, `2n ** 63n`. */
+function isNumber(expression: ts.Expression): boolean {
+  if (ts.isParenthesizedExpression(expression)) return isNumber(expression.expression);
+  if (ts.isPrefixUnaryExpression(expression)) return isNumber(expression.operand);
+  if (ts.isBinaryExpression(expression)) return isNumber(expression.left) || isNumber(expression.right);
+  return ts.isNumericLiteral(expression) || ts.isBigIntLiteral(expression);
 }
 
 /** Whether a comment follows on the line a statement ends on. */
@@ -98,7 +108,13 @@ export function texts(project: Project): Violation[] {
 }
 
 /** Modules a user can import: what the README names has to come from one of them. */
-const ENTRY_POINTS: readonly string[] = ["mod.ts", "io/mod.ts", "server/mod.ts", "pool/mod.ts"];
+const ENTRY_POINTS: readonly string[] = [
+  "mod.ts",
+  "io/mod.ts",
+  "server/mod.ts",
+  "io/testing/mod.ts",
+  "pool/mod.ts",
+];
 
 /** Names in the documents that are another project's, and not global here. */
 const FOREIGN_NAMES: ReadonlySet<string> = new Set([
