@@ -15,7 +15,7 @@
  * @module
  */
 import type { WaitOptions } from "./deadline.ts";
-import { ConnectionClosedError, DeadlineExceededError } from "./errors.ts";
+import { ConnectionAbortedError, ConnectionClosedError, DeadlineExceededError } from "./errors.ts";
 import type { Addr, Transport } from "./selector.ts";
 import type { SharedChunk } from "./shared_chunk.ts";
 import type { WriteGate } from "./write_gate.ts";
@@ -195,8 +195,10 @@ export class StreamWriter {
         return this.drain();
       },
       close: () => this.closeWrite(),
-      abort: (reason) =>
-        this.abort(reason instanceof Error ? reason : new TypeError("aborted", { cause: reason })),
+      abort: (cause) => {
+        const why = "its writable stream was aborted";
+        this.abort(cause instanceof Error ? cause : new ConnectionAbortedError(why, { cause }));
+      },
     });
   }
 }
