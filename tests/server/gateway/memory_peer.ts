@@ -19,7 +19,8 @@ export class MemoryPeer implements Protocol {
   readonly closedReason: Promise<Error | null>;
   readonly #closed = Promise.withResolvers<Error | null>();
   #transport: Transport | null = null;
-  #isClosed = false;
+  /** Whether the connection is gone. */
+  isClosed = false;
   #more = Promise.withResolvers<void>();
   readonly #onOpened: (peer: MemoryPeer) => void;
 
@@ -37,7 +38,7 @@ export class MemoryPeer implements Protocol {
     for (;;) {
       const at = this.text.indexOf(text);
       if (at >= 0) return this.take(at + text.length);
-      if (this.isEnded || this.#isClosed) {
+      if (this.isEnded || this.isClosed) {
         throw new Error(`no ${JSON.stringify(text)} in ${JSON.stringify(this.text)}`);
       }
       await this.#more.promise;
@@ -46,7 +47,7 @@ export class MemoryPeer implements Protocol {
 
   /** Waits for the other end's FIN. */
   async untilEnded(): Promise<void> {
-    while (!this.isEnded && !this.#isClosed) await this.#more.promise;
+    while (!this.isEnded && !this.isClosed) await this.#more.promise;
   }
 
   take(length: number): string {
@@ -81,7 +82,7 @@ export class MemoryPeer implements Protocol {
   resumeWriting(): void {}
 
   closed(reason: Error | null): void {
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#wake();
     this.#closed.resolve(reason);
   }
@@ -118,6 +119,11 @@ export class MemoryUpstream {
 
   get target(): ConnectOptions {
     return { hostname: "127.0.0.1", port: this.port };
+  }
+
+  /** Connections that were not accepted yet. */
+  get pending(): number {
+    return this.#peers.length;
   }
 
   /** The next connection, in the order in which they came. */
