@@ -26,18 +26,19 @@ export class TooManyWaitersError extends SluiceError {
   }
 }
 
-interface Waiter<T> {
+interface Waiter<T, I> {
+  readonly item: I | undefined;
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
   watch: DeadlineWatch | null;
 }
 
-/** Callers waiting for one event, first come first served. */
-export class WaitQueue<T> {
+/** Callers waiting for one event with a `T`, first come first served; each may leave an `I` with it. */
+export class WaitQueue<T, I = never> {
   readonly #timers: Timers;
   readonly #waitersMax: number;
   /** A set keeps the order of adding and takes out from anywhere at once. */
-  readonly #waiters = new Set<Waiter<T>>();
+  readonly #waiters = new Set<Waiter<T, I>>();
 
   /** @param timers what the waiters' deadlines go by @param waitersMax bound on waiters. Default 16,384 */
   constructor(timers: Timers, waitersMax: number = WAITERS_MAX) {
@@ -55,18 +56,25 @@ export class WaitQueue<T> {
    *
    * @param options the caller's signal and deadline
    * @param doing what is being waited for, as in "Cannot drain"
+   * @param item what the caller leaves for whoever wakes it
    * @throws what `failAll` says, the signal's reason, DeadlineExceededError, TooManyWaitersError
    */
-  wait(options: WaitOptions, doing: string): Promise<T> {
+  wait(options: WaitOptions, doing: string, item?: I): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#waiters.size >= this.#waitersMax) throw new TooManyWaitersError(doing, this.#waitersMax);
-      const waiter: Waiter<T> = { resolve, reject, watch: null };
+      const waiter: Waiter<T, I> = { item, resolve, reject, watch: null };
       waiter.watch = watchDeadline(this.#timers, options, doing, (error) => {
         this.#waiters.delete(waiter);
         reject(error);
       });
       this.#waiters.add(waiter);
     });
+  }
+
+  /** What the one that has waited longest left; `undefined` when nobody waits. */
+  get nextItem(): I | undefined {
+    for (const waiter of this.#waiters) return waiter.item;
+    return undefined;
   }
 
   /** Wakes the one that has waited longest; returns whether there was one. */

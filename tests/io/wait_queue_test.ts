@@ -20,6 +20,18 @@ Deno.test("wakeOne wakes in the order of waiting, wakeAll all that are left", as
   assertEquals([queue.wakeOne("nobody"), queue.size], [false, 0]);
 });
 
+Deno.test("whoever wakes a waiter can see what it left", async () => {
+  const queue = new WaitQueue<void, string>(new TimerWheel(new VirtualClock()));
+  assertEquals(queue.nextItem, undefined);
+  const waits = [queue.wait({}, doing, "first"), queue.wait({}, doing, "second")];
+  assertEquals(queue.nextItem, "first");
+  queue.wakeOne();
+  assertEquals(queue.nextItem, "second");
+  queue.wakeOne();
+  assertEquals(queue.nextItem, undefined);
+  await Promise.all(waits);
+});
+
 Deno.test("who gives up leaves the queue, wherever it stands", async () => {
   const clock = new VirtualClock();
   const timers = new TimerWheel(clock);
