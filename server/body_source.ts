@@ -34,4 +34,6 @@ export interface BodySource {
   readonly isUsed: boolean;
   /** Attaches the one consumer; `TypeError` when used. What has come already is delivered from within the call. */
   consume(consumer: BodyConsumer): BodyFlow;
+  /** Gives up a body that nobody consumes, without asking the peer for it first. Absent: consume it and cancel that. */
+  cancel?(reason?: Error): void;
 }

@@ -1,0 +1,90 @@
+/**
+ * A `BodySource` as a web stream of bytes, read only as fast as it is read from.
+ *
+ * Strategy: the stream queues nothing itself (its high-water mark is 0); a read asks the source to go on, the first
+ * chunk stops it again. What waits, waits in the source, where it is bounded and pushes back to the peer. A read with
+ * its own buffer (BYOB) is filled in place.
+ *
+ * @module
+ */
+import type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
+
+/**
+ * Makes the stream. The source is taken at the first read, not before.
+ *
+ * @param source who else consumes it makes the first read fail with a `TypeError`
+ * @returns a byte stream; cancelling it cancels the source
+ *
+ * @example
+ * ```ts
+ * import { bodyStream } from "./body_stream.ts";
+ * import { IncomingBody } from "./incoming_body.ts";
+ *
+ * const owner = { bodyWanted() {}, bodyPaused() {}, bodyResumed() {}, bodyCancelled() {} };
+ * const body = new IncomingBody(owner, null);
+ * body.push(new TextEncoder().encode("hello"));
+ * body.end(null);
+ * console.assert(await new Response(bodyStream(body)).text() === "hello");
+ * ```
+ */
+export function bodyStream(source: BodySource): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream(new SourceAdapter(source), { highWaterMark: 0 });
+}
+
+/** The stream's underlying source and the body's consumer in one. */
+class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
+  readonly type = "bytes";
+  readonly #source: BodySource;
+  #controller: ReadableByteStreamController | null = null;
+  #flow: BodyFlow | null = null;
+
+  constructor(source: BodySource) {
+    this.#source = source;
+  }
+
+  // ---- the stream's side ------------------------------------------------------------------------------------------
+
+  pull(controller: ReadableByteStreamController): void {
+    if (this.#flow !== null) return this.#flow.resume();
+    this.#controller = controller;
+    this.#flow = this.#source.consume(this);
+  }
+
+  cancel(reason: unknown): void {
+    const error = reason instanceof Error ? reason : undefined;
+    this.#controller = null; // What is still delivered goes nowhere.
+    if (this.#flow !== null) this.#flow.cancel(error);
+    else if (this.#source.cancel !== undefined) this.#source.cancel(error);
+    else this.#source.consume(this).cancel(error);
+  }
+
+  // ---- the body's side --------------------------------------------------------------------------------------------
+
+  chunk(bytes: Uint8Array): void {
+    if (this.#controller === null) return;
+    this.#flow?.pause(); // Until the next read. What comes during `consume` itself is bounded by the source.
+    const taken = this.#fill(this.#controller.byobRequest, bytes);
+    if (taken < bytes.length) this.#controller.enqueue(bytes.slice(taken));
+  }
+
+  end(): void {
+    const controller = this.#controller;
+    if (controller === null) return;
+    controller.close();
+    controller.byobRequest?.respond(0); // The standard wants a waiting buffer to be given back.
+  }
+
+  failed(reason: Error): void {
+    this.#controller?.error(reason);
+  }
+
+  /** Fills the reader's own buffer, if it waits with one; returns how many bytes went there. */
+  #fill(request: ReadableStreamBYOBRequest | null, bytes: Uint8Array): number {
+    const view = request?.view ?? null;
+    if (request === null || view === null) return 0;
+    const count = Math.min(view.byteLength, bytes.length);
+    new Uint8Array(view.buffer, view.byteOffset, view.byteLength).set(bytes.subarray(0, count));
+    request.respond(count);
+    return count;
+  }
+}

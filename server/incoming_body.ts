@@ -1,0 +1,326 @@
+/**
+ * A body on its way in: between the connection that receives it and whoever reads it, with a bound on what waits.
+ *
+ * Strategy: while a consumer takes bytes they pass through without a copy. While nobody does (nobody reads yet, or the
+ * consumer paused) they are copied into one contiguous buffer; at the high mark the owner is told to stop receiving,
+ * at the low mark to go on. One buffer instead of a list of chunks, because a peer that sends single bytes must not
+ * cost more memory than one that sends blocks.
+ *
+ * Invariants: at most the high mark plus what one receive delivers is held. A body that failed never ends, and what
+ * was held of it is dropped: nobody can take a part for the whole. The consumer hears exactly one of `end` and
+ * `failed`, unless it cancelled. The owner's `bodyWanted` and `bodyCancelled` come at most once, its `bodyPaused` and
+ * `bodyResumed` alternate.
+ *
+ * @module
+ */
+import type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
+import type { Fields } from "./http1/message.ts";
+
+/** The connection, as a body on its way in sees it. */
+export interface IncomingBodyOwner {
+  /** Somebody reads the body for the first time, and it is not complete: the moment for `100 Continue`. */
+  bodyWanted(body: IncomingBody): void;
+  /** Enough waits: receive no more until `bodyResumed`. What is in flight may still be pushed. */
+  bodyPaused(body: IncomingBody): void;
+  /** Receive again. Comes from inside a call of the reader's: push from a later turn only. */
+  bodyResumed(body: IncomingBody): void;
+  /** The reader wants no more. What is pushed from now on is dropped. */
+  bodyCancelled(body: IncomingBody, reason: Error | null): void;
+}
+
+/** Bounds of an incoming body. */
+export interface IncomingBodyOptions {
+  /**
+   * Bytes that may wait for the reader before receiving is paused; it goes on at a quarter of it. Default 64 KiB: what
+   * one receive delivers, and the mark of the transport's other direction.
+   */
+  readonly highBytes?: number;
+}
+
+/** What one receive delivers at most; less would pause at every receive, more only holds memory. */
+const HIGH_BYTES_DEFAULT = 64 * 1024;
+
+/** A first buffer: a small form or JSON document fits, and an idle connection has none at all. */
+const BUFFER_BYTES_MIN = 1024;
+
+/** Shared by all bodies that hold nothing. */
+const NOTHING = new Uint8Array(0);
+
+/**
+ * A request's body (or a response's, in a client) while it comes in.
+ *
+ * @example
+ * ```ts
+ * import { IncomingBody } from "./incoming_body.ts";
+ *
+ * const owner = { bodyWanted() {}, bodyPaused() {}, bodyResumed() {}, bodyCancelled() {} };
+ * const body = new IncomingBody(owner, null);
+ * body.push(new TextEncoder().encode("held until "));
+ * let text = "";
+ * body.consume({ chunk: (bytes) => text += new TextDecoder().decode(bytes), end() {}, failed() {} });
+ * body.push(new TextEncoder().encode("somebody reads"));
+ * body.end(null);
+ * console.assert(text === "held until somebody reads");
+ * ```
+ */
+export class IncomingBody implements BodySource, BodyFlow {
+  /** Bytes in all when declared, else `null`. */
+  readonly length: number | null;
+  readonly #owner: IncomingBodyOwner;
+  readonly #highBytes: number;
+  #consumer: BodyConsumer | null = null;
+  /** Bytes that wait, from `#start` to `#end` of `#buffer`. */
+  #buffer: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+  #receivedBytes = 0;
+  #isUsed = false;
+  /** Whether the consumer asked for a pause. */
+  #isPaused = false;
+  /** Whether the owner was told to stop receiving. */
+  #isOwnerPaused = false;
+  /** Whether a call to the consumer is on the stack: what it causes is done when it returns. */
+  #isDelivering = false;
+  /** Whether all bytes were pushed. */
+  #isComplete = false;
+  /** Whether the consumer heard the last call, or will hear none. */
+  #isOver = false;
+  #failure: Error | null = null;
+  #trailers: Fields | null = null;
+
+  /**
+   * @param owner the connection
+   * @param length bytes in all when declared, else `null`
+   * @param options the bounds
+   */
+  constructor(owner: IncomingBodyOwner, length: number | null, options: IncomingBodyOptions = {}) {
+    this.#owner = owner;
+    this.length = length;
+    this.#highBytes = options.highBytes ?? HIGH_BYTES_DEFAULT;
+  }
+
+  /** Whether a consumer was attached, or the body was cancelled or discarded. */
+  get isUsed(): boolean {
+    return this.#isUsed;
+  }
+
+  /** Whether all bytes were pushed; they may still wait for the reader. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Whether it failed. */
+  get isFailed(): boolean {
+    return this.#failure !== null;
+  }
+
+  /** Bytes pushed so far. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** Bytes that wait for the reader. */
+  get bufferedBytes(): number {
+    return this.#end - this.#start;
+  }
+
+  // ---- the connection's side --------------------------------------------------------------------------------------
+
+  /** Bytes came; on loan until the call returns. Ignored after `end`, `fail`, a cancel or `discard`. */
+  push(bytes: Uint8Array): void {
+    this.#receivedBytes += bytes.length;
+    if (this.#isOver || this.#isComplete || this.#failure !== null) return;
+    if (this.#consumer !== null && !this.#isPaused && !this.#isDelivering && this.#end === this.#start) {
+      return this.#deliver(bytes);
+    }
+    this.#keep(bytes);
+    if (this.bufferedBytes >= this.#highBytes && !this.#isOwnerPaused) {
+      this.#isOwnerPaused = true;
+      this.#owner.bodyPaused(this);
+    }
+  }
+
+  /** All bytes were pushed. `trailers` are on loan. */
+  end(trailers: Fields | null): void {
+    if (this.#isComplete || this.#failure !== null) return;
+    this.#isComplete = true;
+    if (this.#consumer === null || this.#isDelivering || this.bufferedBytes > 0) {
+      this.#trailers = trailers === null ? null : new KeptFields(trailers);
+    } else this.#finish(trailers);
+  }
+
+  /** The body will not be complete. What waits is dropped. */
+  fail(reason: Error): void {
+    if (this.#isComplete || this.#failure !== null) return;
+    this.#failure = reason;
+    this.#drop();
+    if (this.#consumer !== null && !this.#isDelivering) this.#settle();
+  }
+
+  /** Drops what waits and what comes; who reads from now on gets a `TypeError`, who reads already an error. */
+  discard(reason: Error): void {
+    if (this.#consumer !== null) {
+      this.#isComplete = false; // What waits is dropped, so it was not read to its end.
+      this.fail(reason);
+    }
+    this.#isUsed = true;
+    this.#isOver = true;
+    this.#drop();
+  }
+
+  // ---- the reader's side ------------------------------------------------------------------------------------------
+
+  /**
+   * Attaches the one consumer. What has come already is delivered from within the call.
+   *
+   * @param consumer who takes the bytes
+   * @returns the body itself, as the consumer's brake
+   * @throws {TypeError} the body was read before, cancelled or discarded
+   */
+  consume(consumer: BodyConsumer): BodyFlow {
+    if (this.#isUsed) throw new TypeError("Cannot read the body: it was read, cancelled or discarded before");
+    this.#isUsed = true;
+    this.#consumer = consumer;
+    if (!this.#isComplete && this.#failure === null) this.#owner.bodyWanted(this);
+    this.#flush();
+    return this;
+  }
+
+  /** Delivers no more for now. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Goes on; what waits is delivered from within the call. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#flush();
+  }
+
+  /** No more is wanted; the consumer hears nothing any more. */
+  cancel(reason?: Error): void {
+    if (this.#isOver) return;
+    this.#isUsed = true;
+    this.#isOver = true;
+    this.#consumer = null;
+    this.#drop();
+    if (!this.#isComplete && this.#failure === null) this.#owner.bodyCancelled(this, reason ?? null);
+  }
+
+  // ---- within -----------------------------------------------------------------------------------------------------
+
+  /** Delivers what waits, then the end or the failure, as far as the consumer lets it. */
+  #flush(): void {
+    if (this.#isDelivering || this.#consumer === null) return;
+    while (this.#end > this.#start && !this.#isPaused && !this.#isOver && this.#failure === null) {
+      const waiting = this.#buffer.subarray(this.#start, this.#end);
+      // The buffer is the consumer's during the call: what is pushed meanwhile goes to a new one.
+      this.#drop();
+      this.#deliver(waiting);
+    }
+    if (this.#isOwnerPaused && this.bufferedBytes <= this.#highBytes / 4) {
+      this.#isOwnerPaused = false;
+      if (!this.#isComplete && this.#failure === null) this.#owner.bodyResumed(this);
+    }
+    this.#settle();
+  }
+
+  /** One call of `chunk`, and afterwards what could not be done during it. */
+  #deliver(bytes: Uint8Array): void {
+    this.#isDelivering = true;
+    try {
+      this.#consumer!.chunk(bytes);
+    } finally {
+      this.#isDelivering = false;
+    }
+    this.#settle();
+  }
+
+  /** Tells the consumer the end or the failure, if that is what comes next. */
+  #settle(): void {
+    if (this.#isOver || this.#isDelivering || this.#consumer === null) return;
+    if (this.#failure !== null) {
+      const consumer = this.#consumer;
+      this.#isOver = true;
+      this.#consumer = null;
+      consumer.failed(this.#failure);
+    } else if (this.#isComplete && this.bufferedBytes === 0) this.#finish(this.#trailers);
+  }
+
+  #finish(trailers: Fields | null): void {
+    const consumer = this.#consumer!;
+    this.#isOver = true;
+    this.#consumer = null;
+    this.#trailers = null;
+    consumer.end(trailers);
+  }
+
+  /** Appends to the buffer, which grows by doubling. */
+  #keep(bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (this.#end + length > this.#buffer.length) {
+      const waiting = this.#buffer.subarray(this.#start, this.#end);
+      const size = Math.max(
+        BUFFER_BYTES_MIN,
+        waiting.length + length,
+        Math.min(2 * waiting.length, this.#highBytes),
+      );
+      this.#buffer = new Uint8Array(size);
+      this.#buffer.set(waiting);
+      this.#start = 0;
+      this.#end = waiting.length;
+    }
+    this.#buffer.set(bytes, this.#end);
+    this.#end += length;
+  }
+
+  #drop(): void {
+    this.#buffer = NOTHING;
+    this.#start = 0;
+    this.#end = 0;
+  }
+}
+
+/** Trailers that were on loan, kept until the reader gets to them. */
+class KeptFields implements Fields {
+  readonly #names: string[] = [];
+  readonly #values: string[] = [];
+
+  constructor(fields: Fields) {
+    for (let i = 0; i < fields.count; i++) {
+      this.#names.push(fields.nameAt(i));
+      this.#values.push(fields.valueAt(i));
+    }
+  }
+
+  get count(): number {
+    return this.#names.length;
+  }
+
+  nameAt(index: number): string {
+    return this.#at(this.#names, index);
+  }
+
+  valueAt(index: number): string {
+    return this.#at(this.#values, index);
+  }
+
+  get(name: string): string | null {
+    return this.#values[this.#names.indexOf(name)] ?? null;
+  }
+
+  getAll(name: string): string[] {
+    return this.#values.filter((_, index) => this.#names[index] === name);
+  }
+
+  has(name: string): boolean {
+    return this.#names.includes(name);
+  }
+
+  #at(list: string[], index: number): string {
+    const text = list[index];
+    if (text === undefined) throw new RangeError(`Cannot read field line ${index}: there are ${this.count}`);
+    return text;
+  }
+}
