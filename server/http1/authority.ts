@@ -5,18 +5,22 @@
  *
  * @module
  */
-import { COLON, HEX_PLUS_ONE } from "./grammar.ts";
+import {
+  BRACKET_CLOSE,
+  BRACKET_OPEN,
+  COLON,
+  DIGIT_0,
+  DIGIT_9,
+  DOT,
+  HEX_PLUS_ONE,
+  PERCENT,
+} from "./grammar.ts";
 
 /** Bytes of a `reg-name` but for the percent-encoded ones: unreserved and sub-delims (RFC 3986 §3.2.2). */
 const REG_NAME: Uint8Array = new Uint8Array(256);
 for (const char of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=") {
   REG_NAME[char.charCodeAt(0)] = 1;
 }
-
-const DOT = 0x2e;
-const PERCENT = 0x25;
-const BRACKET_OPEN = 0x5b;
-const BRACKET_CLOSE = 0x5d;
 
 /** The largest TCP port. */
 const PORT_MAX = 65535;
@@ -67,7 +71,7 @@ function skipRegName(bytes: Uint8Array, start: number, end: number): number {
 function isPort(bytes: Uint8Array, start: number, end: number, needsPort: boolean): boolean {
   let port = 0;
   for (let i = start; i < end; i++) {
-    const digit = bytes[i]! - 0x30;
+    const digit = bytes[i]! - DIGIT_0;
     if (digit < 0 || digit > 9) return false;
     port = port * 10 + digit;
     if (port > PORT_MAX) return false;
@@ -117,11 +121,12 @@ function isIpv4(bytes: Uint8Array, start: number, end: number): boolean {
   for (let octets = 1; octets <= 4; octets++) {
     const octetStart = i;
     let value = 0;
-    while (i < end && bytes[i]! >= 0x30 && bytes[i]! <= 0x39 && i - octetStart < 3) {
-      value = value * 10 + bytes[i++]! - 0x30;
+    while (i < end && bytes[i]! >= DIGIT_0 && bytes[i]! <= DIGIT_9 && i - octetStart < 3) {
+      value = value * 10 + bytes[i]! - DIGIT_0;
+      i++;
     }
     const length = i - octetStart;
-    if (length === 0 || value > 255 || (length > 1 && bytes[octetStart] === 0x30)) return false;
+    if (length === 0 || value > 255 || (length > 1 && bytes[octetStart] === DIGIT_0)) return false;
     if (octets === 4) return i === end;
     if (i === end || bytes[i] !== DOT) return false;
     i++;

@@ -7,12 +7,25 @@
  * @module
  */
 import { FieldsView } from "./fields.ts";
-import { CR, HEX_PLUS_ONE, HTAB, LF, QUOTED, SP, TOKEN_LOWER } from "./grammar.ts";
+import {
+  BACKSLASH,
+  CR,
+  EQUALS,
+  HEX_PLUS_ONE,
+  HTAB,
+  LF,
+  QUOTE,
+  QUOTED,
+  SEMICOLON,
+  SP,
+  TOKEN_LOWER,
+} from "./grammar.ts";
 import type { Fields, MessageLimits } from "./message.ts";
 import type { RefusalId } from "./refusals.ts";
 import { AT_LINE, MORE, OFFSETS_PER_FIELD, REFUSED, SectionScanner } from "./section_scanner.ts";
 import { isForbiddenTrailer, isRefusedTrailer } from "./trailer_rule.ts";
 
+// States. The numbers only tell them apart; the first is where a body begins.
 const IN_SIZE = 0;
 const AT_SIZE_LF = 1;
 const IN_DATA = 2;
@@ -29,11 +42,6 @@ const AFTER_QUOTED = 12;
 
 /** Digits of a size: 2^53-1 has 14; leading zeros are legal, but not without bound. */
 const SIZE_DIGITS_MAX = 16;
-
-const SEMICOLON = 0x3b;
-const EQUALS = 0x3d;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 /** Decodes one body after another. */
 export class ChunkedDecoder {

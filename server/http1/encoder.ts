@@ -287,6 +287,7 @@ function encodeLines(fields: FieldLines, isRequest: boolean): EncodedLines {
   return { text, hasDate };
 }
 
+// What a field is to the encoder; numbers, since strings would be compared for every field of every head.
 const KIND_FREE = 0;
 const KIND_MANAGED = 1;
 const KIND_HOST = 2;

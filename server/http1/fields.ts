@@ -87,6 +87,8 @@ const COMMON_BY_LENGTH: readonly (readonly string[])[] = Array.from(
   (_, length) => COMMON_NAMES.filter((name) => name.length === length),
 );
 
+const NO_OFFSETS: readonly number[] = Object.freeze([]);
+
 /** Field lines of a head or of trailers. */
 export class FieldsView implements Fields {
   /** Field lines. */
@@ -96,7 +98,7 @@ export class FieldsView implements Fields {
   /** Index of the section's first byte in it. */
   protected base = 0;
   /** Name start and end, value start and end of each line, from `base`. */
-  protected offsets: readonly number[] = [];
+  protected offsets: readonly number[] = NO_OFFSETS;
 
   /** Lends the view the bytes of a section. */
   lend(source: Uint8Array, base: number, offsets: readonly number[], count: number): void {
@@ -109,7 +111,7 @@ export class FieldsView implements Fields {
   /** Ends the loan: whatever is asked from now on throws. */
   release(): void {
     this.source = null;
-    this.offsets = [];
+    this.offsets = NO_OFFSETS;
     this.count = 0;
   }
 

@@ -7,6 +7,7 @@
  * @module
  */
 
+// The ASCII characters that separate or mark something in HTTP's grammar.
 /** Horizontal tab. */
 export const HTAB = 0x09;
 /** Line feed. */
@@ -15,8 +16,36 @@ export const LF = 0x0a;
 export const CR = 0x0d;
 /** Space. */
 export const SP = 0x20;
+/** `"` */
+export const QUOTE = 0x22;
+/** `%` */
+export const PERCENT = 0x25;
+/** `*` */
+export const STAR = 0x2a;
+/** `,` */
+export const COMMA = 0x2c;
+/** `.` */
+export const DOT = 0x2e;
+/** `/` */
+export const SLASH = 0x2f;
+/** `0` */
+export const DIGIT_0 = 0x30;
+/** `9` */
+export const DIGIT_9 = 0x39;
 /** `:` */
 export const COLON = 0x3a;
+/** `;` */
+export const SEMICOLON = 0x3b;
+/** `=` */
+export const EQUALS = 0x3d;
+/** `?` */
+export const QUESTION = 0x3f;
+/** `[` */
+export const BRACKET_OPEN = 0x5b;
+/** `\` */
+export const BACKSLASH = 0x5c;
+/** `]` */
+export const BRACKET_CLOSE = 0x5d;
 
 const ALPHA = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const DIGIT = "0123456789";
@@ -58,7 +87,9 @@ export const HEX_PLUS_ONE: Uint8Array = new Uint8Array(256).map((_, byte) => {
 });
 
 /** Bytes of a quoted-string other than `\` and `"` (RFC 9110 §5.6.4). */
-export const QUOTED: Uint8Array = FIELD_VALUE.map((is, byte) => byte === 0x22 || byte === 0x5c ? 0 : is);
+export const QUOTED: Uint8Array = FIELD_VALUE.map((is, byte) =>
+  byte === QUOTE || byte === BACKSLASH ? 0 : is
+);
 
 /** Whether the bytes are `text` (given in lower case), whatever their case. */
 export function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
@@ -72,8 +103,8 @@ export function isText(bytes: Uint8Array, start: number, end: number, text: stri
 /**
  * The bytes as a string, one code unit per byte.
  *
- * Strategy: `String.fromCharCode` with sixteen arguments is the fastest way from few bytes to a string that JavaScript has
- * (about 1 ns a byte, a `TextDecoder` starts at 100 ns); long ASCII goes through the decoder.
+ * Strategy: `String.fromCharCode` with several arguments is the fastest way from few bytes to a string that JavaScript
+ * has (about 1 ns a byte; a `TextDecoder` starts at 100 ns). Long ASCII goes through the decoder.
  *
  * @param bytes where they are
  * @param start index of the first
@@ -103,8 +134,15 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
       bytes[i + 7]!,
     );
   }
-  for (; i < end; i++) text += String.fromCharCode(bytes[i]!);
-  return text;
+  if (end - i >= 4) {
+    text += String.fromCharCode(bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!);
+    i += 4;
+  }
+  if (end - i >= 2) {
+    text += String.fromCharCode(bytes[i]!, bytes[i + 1]!);
+    i += 2;
+  }
+  return i < end ? text + String.fromCharCode(bytes[i]!) : text;
 }
 
 /** From here on the decoder and its check are faster than building the string by eights (measured on V8 15). */

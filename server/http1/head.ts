@@ -8,7 +8,7 @@
  */
 import { isAuthority } from "./authority.ts";
 import { FieldsView } from "./fields.ts";
-import { isText, latin1 } from "./grammar.ts";
+import { isText, latin1, QUESTION, SLASH, STAR } from "./grammar.ts";
 import type { HeadStore } from "./head_store.ts";
 import type { Meaning } from "./meaning.ts";
 import type { Framing, MessageHead, RequestHead, ResponseHead } from "./message.ts";
@@ -19,10 +19,6 @@ import type { RequestScanner, ResponseScanner } from "./start_line.ts";
 const NO_BODY: Framing = Object.freeze({ kind: "none" });
 const CHUNKED: Framing = Object.freeze({ kind: "chunked" });
 const CLOSE: Framing = Object.freeze({ kind: "close" });
-
-const SLASH = 0x2f;
-const STAR = 0x2a;
-const QUESTION = 0x3f;
 
 /** Methods that share a string, most frequent first. */
 const METHODS = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"] as const;

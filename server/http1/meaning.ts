@@ -7,11 +7,9 @@
  * @module
  */
 import { isAuthority } from "./authority.ts";
-import { HTAB, isText, SP, TOKEN_LOWER } from "./grammar.ts";
+import { COMMA, DIGIT_0, HTAB, isText, SP, TOKEN_LOWER } from "./grammar.ts";
 import type { RefusalId } from "./refusals.ts";
 import { OFFSETS_PER_FIELD } from "./section_scanner.ts";
-
-const COMMA = 0x2c;
 
 /** Digits of 2^53-1. A longer number is refused even if it begins with zeros, so that none is without bound. */
 const LENGTH_DIGITS_MAX = 16;
@@ -133,7 +131,7 @@ export class Meaning {
     if (start === end) return "length-syntax";
     let length = 0;
     for (let i = start; i < end; i++) {
-      const digit = bytes[i]! - 0x30;
+      const digit = bytes[i]! - DIGIT_0;
       if (digit < 0 || digit > 9) return "length-syntax";
       length = length * 10 + digit;
     }

@@ -149,7 +149,7 @@ export class SectionScanner {
     return REFUSED;
   }
 
-  /** Goes on with the field lines; the loop turns five times for each. */
+  /** Goes on with the field lines: one turn of the loop for each, entered where the last part ended. */
   #scanFields(bytes: Uint8Array, start: number, end: number, origin: number): number {
     const limit = origin + this.fieldsStart + this.#fieldBytesMax + 2;
     const stop = end < limit ? end : limit;
@@ -160,41 +160,43 @@ export class SectionScanner {
     while (i < stop) {
       if (state === AT_LINE) {
         const byte = bytes[i]!;
-        if (byte === CR) state = AT_LAST_LF;
-        else if (this.count === this.#fieldsMax) return this.refuse(this.#tooMany);
-        else if (TOKEN_LOWER[byte] === 0) return this.refuse(refusalAtLine(byte));
-        else {
+        if (TOKEN_LOWER[byte] !== 0) {
+          if (this.count === this.#fieldsMax) return this.refuse(this.#tooMany);
           offsets[o] = i - origin;
           state = IN_NAME;
-        }
+        } else if (byte === CR) state = AT_LAST_LF;
+        else return this.refuse(refusalAtLine(byte));
         i++;
-      } else if (state === IN_NAME) {
+      }
+      if (state === IN_NAME) {
         while (i < stop && TOKEN_LOWER[bytes[i]!] !== 0) i++;
         if (i === stop) break;
         if (bytes[i] !== COLON) return this.refuse(refusalInName(bytes[i]!));
         offsets[o + 1] = i - origin;
         state = BEFORE_VALUE;
         i++;
-      } else if (state === BEFORE_VALUE) {
+      }
+      if (state === BEFORE_VALUE) {
         while (i < stop && (bytes[i] === SP || bytes[i] === HTAB)) i++;
         if (i === stop) break;
         offsets[o + 2] = i - origin;
         state = IN_VALUE;
-      } else if (state === IN_VALUE) {
+      }
+      if (state === IN_VALUE) {
         while (i < stop && FIELD_VALUE[bytes[i]!] !== 0) i++;
         if (i === stop) break;
         if (bytes[i] !== CR) return this.refuse(bytes[i] === LF ? "bare-lf" : "field-value-byte");
         offsets[o + 3] = i - origin;
         state = AT_LINE_LF;
         i++;
-      } else {
-        if (bytes[i] !== LF) return this.refuse("bare-cr");
-        i++;
-        if (state === AT_LAST_LF) return i;
-        this.count++;
-        o += OFFSETS_PER_FIELD;
-        state = AT_LINE;
       }
+      if (i === stop) break;
+      if (bytes[i] !== LF) return this.refuse("bare-cr");
+      i++;
+      if (state === AT_LAST_LF) return i;
+      this.count++;
+      o += OFFSETS_PER_FIELD;
+      state = AT_LINE;
     }
     if (stop === limit) return this.refuse(this.#tooLarge);
     this.state = state;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from "./grammar.ts";
+import { CR, DIGIT_0, DIGIT_9, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from "./grammar.ts";
 import type { MessageLimits } from "./message.ts";
 import { AT_LINE, REFUSED, SectionScanner } from "./section_scanner.ts";
 
@@ -22,13 +22,12 @@ const AT_LF = 3;
 
 /** `HTTP/1.` (RFC 9112 §2.3): then comes the minor version. */
 const VERSION = [0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e] as const;
+/** `HTTP/1.1 CR LF`. */
+const WHOLE_VERSION = [...VERSION, DIGIT_0 + 1, CR, LF] as const;
 /** Index of the major version in it. */
 const MAJOR_AT = 5;
 /** Bytes of a whole version. */
 const VERSION_BYTES = 8;
-
-const DIGIT_0 = 0x30;
-const DIGIT_9 = 0x39;
 
 /** What both start lines share: the version. */
 class StartLineScanner extends SectionScanner {
@@ -109,7 +108,11 @@ export class RequestScanner extends StartLineScanner {
         i++;
       }
     }
-    if (this.state >= IN_VERSION && this.state < AT_LINE) i = this.#scanVersion(bytes, i, stop, origin);
+    if (this.state === IN_VERSION && i - origin === this.targetEnd + 1 && isWholeVersion(bytes, i, stop)) {
+      this.minorVersion = 1;
+      return this.endLine(i + WHOLE_VERSION.length, origin);
+    }
+    if (this.state === IN_VERSION || this.state === AT_LF) i = this.#scanVersion(bytes, i, stop, origin);
     if (this.state < AT_LINE && i === limit) return this.refuse("start-line-too-long");
     return i;
   }
@@ -135,6 +138,13 @@ export class RequestScanner extends StartLineScanner {
     }
     return i;
   }
+}
+
+/** Whether `HTTP/1.1 CR LF` is at `start`: nearly always so, and then there is no need to go byte by byte. */
+function isWholeVersion(bytes: Uint8Array, start: number, stop: number): boolean {
+  if (start + WHOLE_VERSION.length > stop) return false;
+  for (let i = 0; i < WHOLE_VERSION.length; i++) if (bytes[start + i] !== WHOLE_VERSION[i]) return false;
+  return true;
 }
 
 /** What a byte after a request's version breaks. */
