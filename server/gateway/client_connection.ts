@@ -337,7 +337,9 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
   /** The peer broke the grammar, or a limit, or off. */
   error(error: Http1Error): void {
     const name = this.#setup.name;
-    if (this.#isPeerEnded) {
+    if (this.#isResponseEnded) {
+      this.#keepsAlive = false; // bytes in excess: the response is whole, but nothing after it can be trusted
+    } else if (this.#isPeerEnded) {
       this.#fail(new UpstreamClosedError(name, this.#isAnswered, { cause: error }));
     } else if (HEAD_TOO_LARGE.has(error.refusal)) {
       this.#fail(new UpstreamHeadTooLargeError(name, error.message, { cause: error }));
@@ -369,7 +371,8 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
   #complete(isExact: boolean): void {
     this.#listener = null;
     const transport = this.#transport!;
-    if (isExact && this.#keepsAlive && this.#isSent && !this.#isPeerEnded && !transport.isClosing) {
+    const isClean = isExact && this.#parser.isIdle && !this.#isPeerEnded && !transport.isClosing;
+    if (isClean && this.#keepsAlive && this.#isSent) {
       this.#state = "idle";
       if (!transport.isReading) transport.resumeReading();
       this.#arm();

@@ -17,13 +17,14 @@
 import type { SluiceError } from "../../io/errors.ts";
 import { openSelector } from "../../io/open_selector.ts";
 import type { Selector } from "../../io/selector.ts";
+import { LocalProtocolError } from "../http1/errors.ts";
 import { assertLimits, RESPONSE_LIMITS_DEFAULT } from "../http1/limits.ts";
 import type { MessageLimits } from "../http1/message.ts";
 import { problem } from "../problem.ts";
 import { clientAddress, type ClientFacts } from "./forwarded.ts";
 import { GatewayCounters, type GatewayStats } from "./gateway_stats.ts";
 import { takesTrailers } from "./hop_fields.ts";
-import { type InboundRequest, inboundRequest } from "./inbound_request.ts";
+import { InboundFramingError, type InboundRequest, inboundRequest } from "./inbound_request.ts";
 import { type ExchangeContext, type ExchangeRequest, ProxyExchange } from "./proxy_exchange.ts";
 import { type HeadPolicy, type Refusal, refusalOf, upstreamHead } from "./request_head.ts";
 import { parseUpstream, type Upstream } from "./upstream.ts";
@@ -84,7 +85,7 @@ export interface GatewayInfo {
 
 /** A handler that forwards; made by `gateway`. */
 export interface Gateway {
-  /** Forwards a request. Never rejects. */
+  /** Forwards a request. Rejects with a TypeError if its body was read before, and for nothing else. */
   (request: Request, info?: GatewayInfo): Promise<Response>;
   /** Counters and gauges; a live view. */
   readonly stats: GatewayStats;
@@ -198,8 +199,14 @@ class GatewayService {
       if (refusal !== null) return this.#refuse(refusal);
       exchangeRequest = this.#exchangeRequest(request, inbound, info);
     } catch (error) {
-      // Only what another server let through gets here; its words name the field, and nothing else is known.
-      return this.#refuse({ status: 400, code: "SLUICE_GATEWAY_REQUEST", detail: String(error) });
+      const isClientFault = error instanceof InboundFramingError || error instanceof LocalProtocolError;
+      if (!isClientFault) return Promise.reject(error);
+      // What our own engine would have refused, but another server let through.
+      return this.#refuse({
+        status: 400,
+        code: "SLUICE_GATEWAY_REQUEST",
+        detail: "The request is malformed.",
+      });
     }
     return new ProxyExchange(this.#context ??= this.#open(), exchangeRequest).run();
   }

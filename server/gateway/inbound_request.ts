@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { SluiceError } from "../../io/errors.ts";
 import type { BodySource } from "../body_source.ts";
 import type { Fields, Framing } from "../http1/message.ts";
 import { bodyOf, headOf } from "../request.ts";
@@ -30,6 +31,14 @@ export interface InboundRequest {
   readonly body: BodySource | null;
 }
 
+/** A foreign server let a `Content-Length` through that is no number: nobody can tell where the body ends. */
+export class InboundFramingError extends SluiceError {
+  /** Takes no detail. */
+  constructor() {
+    super("SLUICE_GATEWAY_FRAMING", "Cannot forward the request: its Content-Length is no number");
+  }
+}
+
 /** Digits only, and no more than a safe integer has (RFC 9110 §8.6). */
 const CONTENT_LENGTH = /^\d{1,15}$/;
 
@@ -37,9 +46,10 @@ const CONTENT_LENGTH = /^\d{1,15}$/;
  * Looks at a request.
  *
  * @param request from `serve()` or from anywhere
- * @throws TypeError when a foreign request's `Content-Length` is no number
+ * @throws TypeError when its body was read already; InboundFramingError when a foreign `Content-Length` is no number
  */
 export function inboundRequest(request: Request): InboundRequest {
+  if (request.bodyUsed) throw new TypeError("Cannot forward the request: its body was read already");
   const head = headOf(request);
   if (head === undefined) return foreignRequest(request);
   return {
@@ -73,7 +83,7 @@ function foreignFraming(request: Request, fields: Fields): Framing {
   const declared = fields.get("content-length");
   if (declared !== null) {
     if (!CONTENT_LENGTH.test(declared)) {
-      throw new TypeError("Cannot forward the request: its Content-Length is no number");
+      throw new InboundFramingError();
     }
     return { kind: "length", length: Number(declared) };
   }
