@@ -16,8 +16,8 @@
  * - `closed` comes exactly once for every `opened`, whatever happened, and nothing comes after it.
  * - No method is called from inside another method of the same protocol, nor from inside a call the protocol makes
  *   on its transport: calls are delivered from the selector's dispatch only. There are two exceptions, both because
- *   asking is synchronous: `pauseWriting` may come from inside `write*`, and `resumeWriting` from inside
- *   `setWriteLimits`.
+ *   asking is synchronous: `pauseWriting` may come from inside `write*` and `setWriteLimits`, and
+ *   `resumeWriting` from inside `setWriteLimits`.
  * - While reading is paused neither `received` nor `ended` is delivered.
  * - A protocol method that throws aborts its own connection (`closed` gets the error) and nothing else.
  *
