@@ -48,7 +48,6 @@ export const TEXT_FIELDS: FieldLines = Object.freeze([Object.freeze(["content-ty
 const NULL_BODY_STATUSES: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 
 /** A reason phrase (RFC 9112 §4). */
-// deno-lint-ignore no-control-regex
 const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Whether the runtime's servers read a `Response` past its public members, where no stand-in can be: Bun's do. */

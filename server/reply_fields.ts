@@ -12,7 +12,6 @@ export type FieldLine = readonly [name: string, value: string];
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** A field value (RFC 9110 §5.5): HTAB, SP, VCHAR and obs-text, with no blank at either end. */
-// deno-lint-ignore no-control-regex
 const VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
 
 /** Blanks around a value are no part of it (Fetch standard, "normalize"). */
