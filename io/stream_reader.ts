@@ -100,13 +100,7 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     transport: Pick<Transport, "pauseReading" | "resumeReading"> | null,
     options: StreamReaderOptions = {},
   ) {
-    const limitBytes = options.limitBytes ?? LIMIT_BYTES;
-    if (!Number.isSafeInteger(limitBytes) || limitBytes <= 0) {
-      throw new RangeError(
-        `Cannot make a reader: limitBytes must be a whole number above 0, not ${limitBytes}`,
-      );
-    }
-    this.limitBytes = limitBytes;
+    this.limitBytes = readerLimit(options);
     this.#timers = timers;
     this.#transport = transport;
   }
@@ -372,6 +366,17 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     this.#isPaused = false;
     this.#transport?.resumeReading();
   }
+}
+
+/**
+ * The limit that `options` ask for.
+ *
+ * @throws RangeError unless it is a whole number above 0
+ */
+export function readerLimit(options: StreamReaderOptions): number {
+  const limitBytes = options.limitBytes ?? LIMIT_BYTES;
+  if (Number.isSafeInteger(limitBytes) && limitBytes > 0) return limitBytes;
+  throw new RangeError(`Cannot make a reader: limitBytes must be a whole number above 0, not ${limitBytes}`);
 }
 
 function checkCount(count: number, doing: string): void {

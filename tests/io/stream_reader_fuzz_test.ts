@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { StreamReader } from "../../io/stream_reader.ts";
+import { Prng } from "../../io/testing/prng.ts";
 import { VirtualClock } from "../../io/testing/virtual_clock.ts";
 import { TimerWheel } from "../../io/timer_wheel.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
@@ -107,7 +108,8 @@ Deno.test("1,500 seeds of random pieces, reads and cancellations agree with asyn
 });
 
 async function runSeed(seed: number): Promise<void> {
-  const random = mulberry32(seed);
+  const prng = new Prng(seed);
+  const random = () => prng.next();
   const below = (bound: number) => Math.floor(random() * bound);
   const limit = 1 + below(24);
   const transport = new FakeTransport();
@@ -164,15 +166,4 @@ async function runSeed(seed: number): Promise<void> {
   }
   controller.abort("the test is over");
   for (let hop = 0; hop < 6; hop++) await null;
-}
-
-/** A small seeded generator of numbers from 0 to 1 (T. Ettinger's mulberry32). */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

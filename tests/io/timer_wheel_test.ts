@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Clock, Timer } from "../../io/selector.ts";
 import { SystemClock } from "../../io/system_clock.ts";
+import { Prng } from "../../io/testing/prng.ts";
 import { VirtualClock } from "../../io/testing/virtual_clock.ts";
 import { TimerWheel } from "../../io/timer_wheel.ts";
 
@@ -307,7 +308,8 @@ class NaiveTimers {
 
 Deno.test("400 seeds of random arming, cancelling and waiting agree with a sorted list", async () => {
   for (let seed = 1; seed <= 400; seed++) {
-    const random = mulberry32(seed);
+    const prng = new Prng(seed);
+    const random = () => prng.next();
     const clock = new VirtualClock({ startMs: random() * 1e6 });
     const timers = new TimerWheel(clock);
     const model = new NaiveTimers();
@@ -335,14 +337,3 @@ Deno.test("400 seeds of random arming, cancelling and waiting agree with a sorte
     }
   }
 });
-
-/** A small seeded generator of numbers from 0 to 1 (T. Ettinger's mulberry32). */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
