@@ -89,7 +89,9 @@ export function resolveDeadlines(deadlines: ServeDeadlines = {}): ResolvedDeadli
 
 function resolveDeadline(name: string, value: number | null): number {
   if (value === null) {
-    if (name === "lingerMs") throw new TypeError(`Cannot set the deadline "${name}" to null: it cannot be switched off`);
+    if (name === "lingerMs") {
+      throw new TypeError(`Cannot set the deadline "${name}" to null: it cannot be switched off`);
+    }
     return name === "bodyBytesPerSecondMin" ? 0 : Infinity;
   }
   if (typeof value !== "number" || !(value > 0 && value < Infinity)) {
@@ -158,7 +160,12 @@ export class DeadlineSet {
 
   /** Takes all deadlines away and disarms the timer. */
   clear(): void {
-    this.#read = this.#handler = this.#write = this.#total = this.#armed = Infinity;
+    this.#read =
+      this.#handler =
+      this.#write =
+      this.#total =
+      this.#armed =
+        Infinity;
     this.#timer.cancel();
   }
 

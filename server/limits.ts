@@ -134,7 +134,9 @@ function resolveLimit(name: string, value: number | null): number {
   }
   const min = POSITIVE.has(name) ? 1 : 0;
   if (!Number.isSafeInteger(value) || value < min) {
-    throw new RangeError(`Cannot set the limit "${name}" to ${value}: a whole number from ${min} on is needed`);
+    throw new RangeError(
+      `Cannot set the limit "${name}" to ${value}: a whole number from ${min} on is needed`,
+    );
   }
   return value;
 }

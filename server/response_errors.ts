@@ -42,6 +42,9 @@ export class BodyOverrunError extends SluiceError {
 export class ServerStoppedError extends SluiceError {
   /** Takes no detail. */
   constructor() {
-    super("SLUICE_SERVER_STOPPED", "Cannot complete the response: the server stopped and its grace period is over");
+    super(
+      "SLUICE_SERVER_STOPPED",
+      "Cannot complete the response: the server stopped and its grace period is over",
+    );
   }
 }

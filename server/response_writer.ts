@@ -28,6 +28,8 @@ export interface WriterOwner {
   bodyFinished(writer: ResponseWriter): void;
   /** The body cannot be completed. The owner aborts the connection. */
   bodyFailed(writer: ResponseWriter, reason: unknown): void;
+  /** A producer failed where nobody waits for it. */
+  report(error: unknown): void;
 }
 
 /** Texts up to this length are looked through for non-ASCII, to write size line and text in one go; a longer one is encoded first. */
@@ -192,7 +194,11 @@ export class ResponseWriter implements BodyWriter {
   cut(reason: Error): void {
     if (this.#isClosed) return;
     this.#close(reason);
-    this.#producer.onClosed?.(reason);
+    try {
+      this.#producer.onClosed?.(reason);
+    } catch (error) {
+      this.#owner.report(error);
+    }
   }
 
   /** Counts the bytes of a write against the length; `false` when they are too many. */
@@ -207,7 +213,9 @@ export class ResponseWriter implements BodyWriter {
 
   #fail(error: unknown): void {
     if (this.#isClosed) return;
-    this.cut(error instanceof Error ? error : new TypeError(`Cannot complete the response: ${String(error)}`));
+    this.cut(
+      error instanceof Error ? error : new TypeError(`Cannot complete the response: ${String(error)}`),
+    );
     this.#owner.bodyFailed(this, error);
   }
 

@@ -86,19 +86,25 @@ export interface DeadlineCounters {
 }
 
 /** The same with leave to count; held by the server's own parts only. */
-export type CountingStats = {
-  -readonly [Name in Exclude<keyof ServerStats, "limitsReached" | "deadlinesPassed" | "peerErrors" | "responsesByClass">]:
-    ServerStats[Name];
-} & {
-  /** See `ServerStats`. */
-  readonly responsesByClass: number[];
-  /** See `ServerStats`. */
-  readonly peerErrors: Record<string, number>;
-  /** See `ServerStats`. */
-  readonly limitsReached: LimitCounters;
-  /** See `ServerStats`. */
-  readonly deadlinesPassed: DeadlineCounters;
-};
+export type CountingStats =
+  & {
+    -readonly [
+      Name in Exclude<
+        keyof ServerStats,
+        "limitsReached" | "deadlinesPassed" | "peerErrors" | "responsesByClass"
+      >
+    ]: ServerStats[Name];
+  }
+  & {
+    /** See `ServerStats`. */
+    readonly responsesByClass: number[];
+    /** See `ServerStats`. */
+    readonly peerErrors: Record<string, number>;
+    /** See `ServerStats`. */
+    readonly limitsReached: LimitCounters;
+    /** See `ServerStats`. */
+    readonly deadlinesPassed: DeadlineCounters;
+  };
 
 /** Makes counters that stand at zero. */
 export function createServerStats(): CountingStats {

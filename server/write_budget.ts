@@ -63,7 +63,9 @@ export class WriteBudget {
    * @throws RangeError for anything else
    */
   constructor(bytesMax: number) {
-    if (!(bytesMax > 0)) throw new RangeError(`Cannot bound the bytes that wait by ${bytesMax}: a positive number is needed`);
+    if (!(bytesMax > 0)) {
+      throw new RangeError(`Cannot bound the bytes that wait by ${bytesMax}: a positive number is needed`);
+    }
     this.bytesMax = bytesMax;
     this.#countAt = bytesMax;
   }

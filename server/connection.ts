@@ -1,0 +1,283 @@
+/**
+ * One client's connection, from `opened` to `closed`: its bytes, its deadlines, its ends.
+ *
+ * Strategy: `Pipeline` has the requests and responses; this class has the transport. It counts what is written, answers
+ * deadlines, and ends the connection in one of three ways: `close` when nothing can be lost by it, `linger` when the
+ * peer may still be sending (a close with bytes unread would reset the connection and take the last response with
+ * it, RFC 9112 §9.6), `abort` when something unfinished must not look finished.
+ *
+ * ```text
+ * OPEN ──→ LINGERING ──→ CLOSING       LINGERING: our FIN is sent, what comes is dropped, for a bounded time
+ *   ╰────→ TAKEN_OVER                  TAKEN_OVER: a handler has the connection
+ * ```
+ *
+ * Invariants: whatever is awaited has a deadline, unless it was switched off. `closed` ends everything that is left.
+ *
+ * @module
+ */
+import { DeadlineExceededError, ResourceExhaustedError } from "../io/errors.ts";
+import type { Addr, Protocol, Transport } from "../io/selector.ts";
+import type { Exchange } from "./exchange.ts";
+import type { HijackedConnection } from "./handler.ts";
+import { type Hijacked, hijackTransport } from "./hijack.ts";
+import { PhaseClock, type PhaseOwner } from "./phase_clock.ts";
+import { Pipeline, type PipelineOwner } from "./pipeline.ts";
+import { BodyOverrunError } from "./response_errors.ts";
+import type { ServerConnection, ServerContext } from "./server_context.ts";
+import type { DeadlineCounters } from "./server_stats.ts";
+import type { BudgetEntry, BudgetMember } from "./write_budget.ts";
+
+const OPEN = 0;
+const LINGERING = 1;
+const CLOSING = 2;
+const TAKEN_OVER = 3;
+
+/** One client's connection; see the module's text. */
+export class Connection implements Protocol, ServerConnection, PipelineOwner, PhaseOwner, BudgetMember {
+  /** The connection's bytes; set, as are the addresses, when it is opened. */
+  transport!: Transport;
+  remoteAddr!: Addr;
+  localAddr!: Addr;
+  readonly phases: PhaseClock;
+  isWritePaused = false;
+  hasPeerEnded = false;
+  stalledSinceMs = Infinity;
+  /** Bytes written so far. */
+  writtenBytes = 0;
+  readonly #server: ServerContext;
+  readonly #pipeline: Pipeline;
+  readonly #budget: BudgetEntry;
+  #state = OPEN;
+  #isAdmitted = false;
+  /** Bytes dropped while lingering. */
+  #droppedBytes = 0;
+  /** Whether this side ended the connection before its time. */
+  #isAborted = false;
+  #hijacked: Hijacked | null = null;
+  #hijacker: Exchange | null = null;
+
+  /** @param server what the server's connections share */
+  constructor(server: ServerContext) {
+    this.#server = server;
+    this.phases = new PhaseClock(server.deadlines, server.timers, server.clock, this);
+    this.#pipeline = new Pipeline(server, this);
+    this.#budget = server.budget.join(this);
+  }
+
+  // ---- Protocol ---------------------------------------------------------------------------------------------------
+
+  opened(transport: Transport): void {
+    this.openedAs(transport, transport.remoteAddr, transport.localAddr);
+  }
+
+  /** Takes the connection up with the addresses that a PROXY header told. */
+  openedAs(transport: Transport, remoteAddr: Addr, localAddr: Addr): void {
+    const server = this.#server;
+    this.transport = transport;
+    this.remoteAddr = remoteAddr;
+    this.localAddr = localAddr;
+    this.#pipeline.intake.open(transport);
+    server.connections.add(this);
+    server.stats.connectionsOpen++;
+    server.stats.connectionsTotal++;
+    this.#isAdmitted = server.addresses.enter(remoteAddr);
+    if (!this.#isAdmitted) {
+      server.stats.connectionsRefusedByAddress++;
+      return this.abort(
+        new ResourceExhaustedError("Cannot accept the connection", "its address has too many"),
+      );
+    }
+    if (server.draining !== null) return this.#close();
+    this.phases.firstByte(server.clock.now());
+  }
+
+  received(bytes: Uint8Array): void {
+    this.#server.stats.bytesReceived += bytes.length;
+    if (this.#state !== OPEN) return this.#ignore(bytes.length);
+    this.#pipeline.receive(bytes);
+    if (this.#hijacked !== null) this.#hijacked.feed(this.#pipeline.intake.takeRest());
+  }
+
+  ended(): boolean {
+    this.hasPeerEnded = true;
+    if (this.#state === OPEN && this.#pipeline.finish()) return true;
+    this.#close();
+    return false;
+  }
+
+  pauseWriting(): void {
+    this.isWritePaused = true;
+    this.stalledSinceMs = this.#server.clock.now();
+  }
+
+  resumeWriting(): void {
+    this.isWritePaused = false;
+    this.stalledSinceMs = Infinity;
+    this.#pipeline.resume(this.takenBytes);
+  }
+
+  closed(reason: Error | null): void {
+    this.#state = CLOSING;
+    this.phases.clear();
+    this.#pipeline.close(reason, this.#isAborted);
+    this.#gone();
+  }
+
+  // ---- ServerConnection -------------------------------------------------------------------------------------------
+
+  beginDraining(): void {
+    if (this.#state === TAKEN_OVER) this.#hijacker!.beginDraining();
+    if (this.#state !== OPEN) return;
+    if (this.#pipeline.isIdle) {
+      this.#server.draining!.idle++;
+      this.#close();
+    } else this.#pipeline.beginDraining();
+  }
+
+  cutStream(reason: Error): void {
+    if (this.#pipeline.writer?.kind === "stream") this.abort(reason);
+  }
+
+  cut(reason: Error): void {
+    if (this.#state === TAKEN_OVER) this.#server.draining!.cut++;
+    this.abort(reason);
+  }
+
+  // ---- PipelineOwner ----------------------------------------------------------------------------------------------
+
+  get isOpen(): boolean {
+    return this.#state === OPEN;
+  }
+
+  wrote(bytes: number): void {
+    this.writtenBytes += bytes;
+    this.#server.stats.bytesSent += bytes;
+    this.phases.wrote();
+    this.#budget.wrote(bytes);
+  }
+
+  wroteBody(bytes: number): void {
+    this.wrote(bytes);
+    if (!this.isWritePaused || this.transport.isClosing) return;
+    const { limits, stats } = this.#server;
+    const { bufferedBytes } = this.transport;
+    if (bufferedBytes <= limits.bufferedBytesMax) return;
+    stats.limitsReached.bufferedBytes++;
+    this.abort(new BodyOverrunError(bufferedBytes));
+  }
+
+  end(isOurs: boolean): void {
+    if (this.#state !== OPEN) return;
+    if (this.hasPeerEnded || !isOurs) return this.#close();
+    this.#state = LINGERING;
+    this.phases.none();
+    this.phases.handlerDone();
+    this.phases.totalDone();
+    this.phases.linger(this.#server.clock.now());
+    this.transport.closeWrite();
+    this.transport.resumeReading();
+  }
+
+  abort(reason: Error): void {
+    this.#isAborted = true;
+    if (this.#state !== TAKEN_OVER) this.#state = CLOSING;
+    this.transport.abort(reason);
+  }
+
+  takeOver(exchange: Exchange, rest: Uint8Array): HijackedConnection {
+    this.#state = TAKEN_OVER;
+    this.phases.clear();
+    this.#hijacker = exchange;
+    const hijacked = hijackTransport(this.transport, this.#server.timers, (reason) => {
+      if (reason === null) exchange.delivered();
+      else exchange.cut(reason);
+      this.#gone();
+    });
+    this.#hijacked = hijacked;
+    hijacked.feed(rest);
+    this.transport.resumeReading();
+    return hijacked.connection;
+  }
+
+  // ---- PhaseOwner, BudgetMember -----------------------------------------------------------------------------------
+
+  get bufferedBytes(): number {
+    return this.transport.bufferedBytes;
+  }
+
+  get takenBytes(): number {
+    return this.writtenBytes - this.transport.bufferedBytes;
+  }
+
+  deadlinePassed(name: keyof DeadlineCounters): void {
+    this.#server.stats.deadlinesPassed[name]++;
+    switch (name) {
+      case "firstByte":
+      case "keepAlive":
+        return this.#close();
+      case "head":
+        return this.#pipeline.refuse({ status: 408, text: "The request's head took too long to arrive" });
+      case "bodyIdle":
+      case "bodyRate":
+        return this.#pipeline.bodyTimedOut(this.#late("Cannot read the request's body", "bodyIdleMs"));
+      case "handler":
+        return this.#pipeline.handlerTimedOut(
+          this.#late("Cannot wait for the handler's response", "handlerMs"),
+        );
+      case "writeStall":
+        return this.abort(this.#late("Cannot send the response: the peer takes nothing", "writeStallMs"));
+      case "total":
+        return this.abort(this.#late("Cannot complete the request", "totalMs"));
+      case "linger":
+        if (this.#state === OPEN) return this.end(true); // The rest of an unread body is too slow to wait for.
+        return this.transport.bufferedBytes > 0
+          ? this.abort(this.#late("Cannot close", "lingerMs"))
+          : this.#close();
+      case "prelude": // ProxyPrelude's, before there is a connection.
+        return;
+    }
+  }
+
+  shed(): void {
+    this.#server.stats.limitsReached.bufferedBytesTotal++;
+    this.abort(
+      new ResourceExhaustedError("Cannot go on with the connection", "too many bytes wait to be sent in all"),
+    );
+  }
+
+  // ---- within -----------------------------------------------------------------------------------------------------
+
+  #late(
+    doing: string,
+    deadline: "bodyIdleMs" | "handlerMs" | "writeStallMs" | "totalMs" | "lingerMs",
+  ): Error {
+    return new DeadlineExceededError(doing, this.#server.deadlines[deadline]);
+  }
+
+  /** Drops what comes while the connection ends. */
+  #ignore(bytes: number): void {
+    if (this.#state !== LINGERING) return;
+    this.#droppedBytes += bytes;
+    if (this.#droppedBytes <= this.#server.limits.lingerBytesMax) return;
+    this.#server.stats.limitsReached.lingerBytes++;
+    this.#close();
+  }
+
+  /** Closes once everything is sent, which the write deadline bounds. */
+  #close(): void {
+    if (this.#state !== TAKEN_OVER) this.#state = CLOSING;
+    this.phases.none();
+    this.phases.handlerDone();
+    this.phases.totalDone();
+    this.transport.close();
+  }
+
+  #gone(): void {
+    const server = this.#server;
+    this.#budget.leave();
+    server.connections.delete(this);
+    server.stats.connectionsOpen--;
+    if (this.#isAdmitted) server.addresses.leave(this.remoteAddr);
+    server.onConnectionGone?.();
+  }
+}

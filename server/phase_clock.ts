@@ -1,0 +1,180 @@
+/**
+ * Which phase a connection is in, by when it must be over, and which deadline it was that passed.
+ *
+ * Strategy: what the connection waits for from its peer is one phase at a time (`read` slot of the deadlines); the
+ * handler's response, the peer's taking of bytes and the whole request are watched beside it. The connection tells
+ * when a phase begins; only the deadline's name comes back, the answer is the connection's.
+ *
+ * A write stall is told from what the peer took: when the deadline comes and something was taken since it was set, it
+ * is set anew. So writes need not touch the timer, and a connection that is written to costs one wake-up per
+ * `writeStallMs` at most.
+ *
+ * @module
+ */
+import type { Clock, Timers } from "../io/selector.ts";
+import { BODY_RATE_WINDOW_MS, DeadlineSet, type DeadlineSlot, type ResolvedDeadlines } from "./deadlines.ts";
+import type { DeadlineCounters } from "./server_stats.ts";
+
+/** The connection, as the clock sees it. */
+export interface PhaseOwner {
+  /** Bytes the peer has not taken yet. */
+  readonly bufferedBytes: number;
+  /** Bytes the peer has taken so far. */
+  readonly takenBytes: number;
+  /** The deadline `name` passed. */
+  deadlinePassed(name: keyof DeadlineCounters): void;
+}
+
+/** What is awaited from the peer. */
+type Phase = "none" | "prelude" | "firstByte" | "head" | "body" | "keepAlive" | "linger";
+
+/** The deadlines of one connection; see the module's text. */
+export class PhaseClock {
+  #phase: Phase = "none";
+  readonly #times: ResolvedDeadlines;
+  readonly #owner: PhaseOwner;
+  readonly #deadlines: DeadlineSet;
+  readonly #clock: Clock;
+  /** When the last piece of the body came, and what came in the present window of the minimum rate. */
+  #bodyAt = 0;
+  #windowEndsAt = 0;
+  #windowBytes = 0;
+  /** What the peer had taken when the write deadline was set. */
+  #takenBytes = 0;
+
+  /** @param times how long each phase may take @param owner the connection */
+  constructor(times: ResolvedDeadlines, timers: Timers, clock: Clock, owner: PhaseOwner) {
+    this.#times = times;
+    this.#owner = owner;
+    this.#clock = clock;
+    this.#deadlines = new DeadlineSet(timers, clock, (slot, now) => this.#passed(slot, now));
+  }
+
+  /** Nothing is awaited from the peer. */
+  none(): void {
+    this.#phase = "none";
+    this.#deadlines.read = Infinity;
+  }
+
+  /** The PROXY header. */
+  prelude(now: number): void {
+    this.#begin("prelude", now + this.#times.preludeMs);
+  }
+
+  /** The first request's first byte. */
+  firstByte(now: number): void {
+    this.#begin("firstByte", now + this.#times.firstByteMs);
+  }
+
+  /** The rest of a head; more bytes do not extend it. */
+  head(now: number): void {
+    this.#begin("head", now + this.#times.headMs);
+  }
+
+  /** The next request's first byte. */
+  keepAlive(now: number): void {
+    this.#begin("keepAlive", now + this.#times.keepAliveMs);
+  }
+
+  /** The peer's FIN, or the rest of a body nobody reads. */
+  linger(now: number): void {
+    this.#begin("linger", now + this.#times.lingerMs);
+  }
+
+  /** A request's body, from now on: also after a pause that was ours. */
+  body(now: number): void {
+    this.#bodyAt = now;
+    this.#windowBytes = 0;
+    this.#windowEndsAt = this.#times.bodyBytesPerSecondMin > 0 ? now + BODY_RATE_WINDOW_MS : Infinity;
+    this.#begin("body", this.#bodyDeadline());
+  }
+
+  /** A piece of the body came. */
+  bodyCame(bytes: number, now: number): void {
+    this.#bodyAt = now;
+    this.#windowBytes += bytes;
+    if (this.#phase === "body") this.#deadlines.read = this.#bodyDeadline();
+  }
+
+  /** The handler's response. */
+  handler(now: number): void {
+    this.#deadlines.handler = now + this.#times.handlerMs;
+  }
+
+  /** The handler's response is there, or nobody waits for it. */
+  handlerDone(): void {
+    this.#deadlines.handler = Infinity;
+  }
+
+  /** The end of a request that began at `startedMs`. */
+  total(startedMs: number): void {
+    this.#deadlines.total = startedMs + this.#times.totalMs;
+  }
+
+  /** The request is over. */
+  totalDone(): void {
+    this.#deadlines.total = Infinity;
+  }
+
+  /** Bytes were written. */
+  wrote(): void {
+    if (this.#deadlines.write === Infinity && this.#times.writeStallMs !== Infinity) {
+      this.#awaitWrite(this.#clock.now());
+    }
+  }
+
+  /** The connection is gone. */
+  clear(): void {
+    this.#phase = "none";
+    this.#deadlines.clear();
+  }
+
+  #begin(phase: Phase, at: number): void {
+    this.#phase = phase;
+    this.#deadlines.read = at;
+  }
+
+  #bodyDeadline(): number {
+    return Math.min(this.#bodyAt + this.#times.bodyIdleMs, this.#windowEndsAt);
+  }
+
+  #awaitWrite(now: number): void {
+    this.#takenBytes = this.#owner.takenBytes;
+    this.#deadlines.write = now + this.#times.writeStallMs;
+  }
+
+  #passed(slot: DeadlineSlot, now: number): void {
+    switch (slot) {
+      case "read":
+        return this.#readPassed(now);
+      case "handler":
+        return this.#owner.deadlinePassed("handler");
+      case "total":
+        return this.#owner.deadlinePassed("total");
+      case "write":
+        if (this.#owner.bufferedBytes === 0) return; // Set again by the next write.
+        if (this.#owner.takenBytes > this.#takenBytes) return this.#awaitWrite(now);
+        return this.#owner.deadlinePassed("writeStall");
+    }
+  }
+
+  #readPassed(now: number): void {
+    const phase = this.#phase;
+    if (phase === "none") return;
+    if (phase !== "body") {
+      this.#phase = "none";
+      return this.#owner.deadlinePassed(phase);
+    }
+    if (now >= this.#bodyAt + this.#times.bodyIdleMs) return this.#bodyPassed("bodyIdle");
+    const bytesMin = this.#times.bodyBytesPerSecondMin * BODY_RATE_WINDOW_MS / 1000;
+    if (this.#windowBytes < bytesMin) return this.#bodyPassed("bodyRate");
+    this.#windowBytes = 0;
+    this.#windowEndsAt = now + BODY_RATE_WINDOW_MS;
+    this.#deadlines.read = this.#bodyDeadline();
+  }
+
+  #bodyPassed(name: "bodyIdle" | "bodyRate"): void {
+    this.#phase = "none";
+    this.#owner.deadlinePassed(name);
+  }
+}

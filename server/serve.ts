@@ -1,0 +1,297 @@
+/**
+ * `serve()`: `Deno.serve`'s signature, on sockets whose bytes are ours.
+ *
+ * @module
+ */
+import { openSelector } from "../io/open_selector.ts";
+import type { Addr, Clock, Listener, ListenOptions, Selector } from "../io/selector.ts";
+import { AddressCounter } from "./address_counter.ts";
+import { Connection } from "./connection.ts";
+import { DateCache } from "./date_cache.ts";
+import { resolveDeadlines, type ServeDeadlines } from "./deadlines.ts";
+import type { Handler } from "./handler.ts";
+import { HeadStore } from "./http1/head_store.ts";
+import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
+import { Reply } from "./reply.ts";
+import type { ServerContext } from "./server_context.ts";
+import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
+import { Shutdown, type ShutdownOptions, type ShutdownReport } from "./shutdown.ts";
+import { WriteBudget } from "./write_budget.ts";
+
+/** Options of `serve`. Those that `Deno.serve` has mean the same here. */
+export interface ServeOptions {
+  /** Port to listen on; 0 picks a free one. Default 8000. */
+  readonly port?: number;
+  /** Address to listen on, or `"localhost"`. Default `"0.0.0.0"`. */
+  readonly hostname?: string;
+  /** Shares the port with other listeners that say so too. Default false. */
+  readonly reusePort?: boolean;
+  /** Path of a Unix socket to listen on, instead of a port. */
+  readonly path?: string;
+  /** Length of the kernel's queue of connections not yet accepted. Default 511. */
+  readonly backlog?: number;
+  /** Stops the server at once when aborted: connections are cut. */
+  readonly signal?: AbortSignal;
+  /** Called, before `serve` returns, with the address. Default: nothing is printed. */
+  readonly onListen?: (addr: Addr) => void;
+  /**
+   * Makes the response for what a handler threw or rejected with, or for its returning no response; also told of
+   * bodies that failed after their head was sent (the response it then makes is not used). Default: prints the error and
+   * answers 500 without details.
+   */
+  readonly onError?: (error: unknown) => Response | Promise<Response>;
+  /** What waits for the sockets. Default: one of its own, from `openSelector()`, that is closed with the server. */
+  readonly selector?: Selector;
+  /** Bounds; see `ServeLimits` for each and its default. */
+  readonly limits?: ServeLimits;
+  /** How long to wait; see `ServeDeadlines` for each and its default. */
+  readonly deadlines?: ServeDeadlines;
+  /** One bound for the bytes that wait in several servers, instead of `limits.bufferedBytesTotalMax`. */
+  readonly writeBudget?: WriteBudget;
+  /**
+   * Whether a client that sends its FIN after the request may still read a streamed response. Default false: a FIN before
+   * the response's end is taken for a client that left, as most are. A response that is all there is always sent.
+   */
+  readonly allowHalfClose?: boolean;
+}
+
+/** A server at work. */
+export interface Server {
+  /** Where it listens, with the port that was picked. */
+  readonly addr: Addr;
+  /** Resolves when it has stopped and everything is released. */
+  readonly finished: Promise<void>;
+  /** What it counts; a live view. */
+  readonly stats: ServerStats;
+  /** Stops in stages; resolves with what became of what was in progress. See `ShutdownOptions`. */
+  shutdown(options?: ShutdownOptions): Promise<ShutdownReport>;
+  /** Lets the process live while the server listens (the default). */
+  ref(): void;
+  /** Lets the process exit although the server listens. */
+  unref(): void;
+  /** Same as `shutdown()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The port of `Deno.serve`. */
+const PORT_DEFAULT = 8000;
+
+/**
+ * Serves HTTP/1.1 with a handler.
+ *
+ * @param handler called for each request
+ * @throws what `Selector.listen` throws: `AddressInUseError` for a taken port, `RangeError` for a bad one, …
+ * @example
+ * ```ts
+ * import { serve } from "@sluice/kit";
+ *
+ * await using server = serve({ port: 0 }, () => new Response("Hello"));
+ * if (server.addr.transport === "tcp") {
+ *   console.log(await (await fetch(`http://127.0.0.1:${server.addr.port}/`)).text()); // "Hello"
+ * }
+ * ```
+ */
+export function serve(handler: Handler): Server;
+/**
+ * The same with options.
+ *
+ * @param options where to listen, what to allow
+ * @param handler called for each request
+ */
+export function serve(options: ServeOptions, handler: Handler): Server;
+/**
+ * The same with the handler among the options.
+ *
+ * @param options where to listen, what to allow, and the handler
+ */
+export function serve(options: ServeOptions & { readonly handler: Handler }): Server;
+export function serve(
+  first: Handler | ServeOptions | (ServeOptions & { readonly handler: Handler }),
+  second?: Handler | ServeOptions,
+): Server {
+  const { options, handler } = sortArguments(first, second);
+  return new HttpServer(options, handler);
+}
+
+function sortArguments(first: unknown, second: unknown): { options: ServeOptions; handler: Handler } {
+  let options: unknown = first;
+  let handler: unknown = second;
+  if (typeof first === "function") [options, handler] = [second ?? {}, first];
+  else if (second === undefined && typeof first === "object" && first !== null && "handler" in first) handler = first.handler;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError("Cannot serve: a handler, or options and a handler, are needed");
+  }
+  if (typeof handler !== "function") {
+    throw new TypeError(`Cannot serve: the handler must be a function, not ${handler === null ? "null" : typeof handler}`);
+  }
+  return { options: options as ServeOptions, handler: handler as Handler };
+}
+
+/** The server that `serve` returns. */
+class HttpServer implements Server {
+  readonly addr: Addr;
+  readonly finished: Promise<void>;
+  readonly #context: ServerContext;
+  readonly #selector: Selector;
+  readonly #ownsSelector: boolean;
+  readonly #listener: Listener;
+  readonly #signal: AbortSignal | null;
+  readonly #onAbort: () => void;
+  readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
+  #shutdown: Shutdown | null = null;
+  #report: Promise<ShutdownReport> | null = null;
+
+  constructor(options: ServeOptions, handler: Handler) {
+    const limits = resolveLimits(options.limits);
+    const deadlines = resolveDeadlines(options.deadlines);
+    const listenOptions = listenOptionsOf(options, limits);
+    this.#ownsSelector = options.selector === undefined;
+    this.#selector = options.selector ?? openSelector();
+    const context = createContext(handler, options, limits, deadlines, this.#selector);
+    this.#context = context;
+    try {
+      this.#listener = this.#selector.listen(listenOptions, () => new Connection(context));
+    } catch (error) {
+      if (this.#ownsSelector) this.#selector.close();
+      throw error;
+    }
+    this.addr = this.#listener.addr;
+    this.finished = this.#finish.promise;
+    this.#signal = options.signal ?? null;
+    this.#onAbort = () => void this.shutdown({ graceMs: 0 });
+    if (this.#signal?.aborted === true) this.#onAbort();
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    options.onListen?.(this.addr);
+  }
+
+  get stats(): ServerStats {
+    const { stats } = this.#context;
+    stats.connectionsRefused = this.#listener.stats.refused;
+    return stats;
+  }
+
+  shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
+    if (this.#shutdown === null) {
+      const closed = this.#listener.close();
+      this.#shutdown = new Shutdown(this.#context);
+      this.#report = this.#stop(closed, this.#shutdown.done);
+    }
+    this.#shutdown.hasten(options);
+    return this.#report!;
+  }
+
+  ref(): void {
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#listener.unref();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  async #stop(closed: Promise<void>, done: Promise<ShutdownReport>): Promise<ShutdownReport> {
+    try {
+      const report = await done;
+      await closed;
+      if (this.#ownsSelector) await this.#selector.close();
+      return report;
+    } finally {
+      this.#signal?.removeEventListener("abort", this.#onAbort);
+      this.#finish.resolve();
+    }
+  }
+}
+
+function listenOptionsOf(options: ServeOptions, limits: ResolvedLimits): ListenOptions {
+  const { path, backlog, hostname = "0.0.0.0", port = PORT_DEFAULT, reusePort = false } = options;
+  const common = { connectionsMax: limits.connectionsMax, ...(backlog === undefined ? {} : { backlog }) };
+  if (path !== undefined) return { ...common, transport: "unix", path };
+  if (typeof port !== "number") throw new TypeError(`Cannot serve: the port must be a number, not ${typeof port}`);
+  return { ...common, hostname, port, reusePort };
+}
+
+function createContext(
+  handler: Handler,
+  options: ServeOptions,
+  limits: ResolvedLimits,
+  deadlines: ServerContext["deadlines"],
+  selector: Selector,
+): ServerContext {
+  const clock: Clock = selector.clock;
+  const stats: CountingStats = createServerStats();
+  const { onError = answerError } = options;
+  return {
+    handler,
+    onError: guardOnError(onError),
+    report: reportTo(onError),
+    limits,
+    messageLimits: {
+      startLineBytesMax: limits.requestLineBytesMax,
+      headerBytesMax: limits.headerBytesMax,
+      headersMax: limits.headersMax,
+      bodyBytesMax: limits.bodyBytesMax,
+      chunkExtensionBytesMax: limits.chunkExtensionBytesMax,
+      trailerBytesMax: limits.trailerBytesMax,
+      trailersMax: limits.trailersMax,
+    },
+    bodyBytesMaxOf: () => limits.bodyBytesMax,
+    deadlines,
+    stats,
+    clock,
+    timers: selector.timers,
+    date: new DateCache(clock),
+    budget: options.writeBudget ?? new WriteBudget(limits.bufferedBytesTotalMax),
+    connections: new Set(),
+    addresses: new AddressCounter(limits.connectionsPerAddressMax),
+    heads: new HeadStore(),
+    allowHalfClose: options.allowHalfClose === true,
+    draining: null,
+    onConnectionGone: null,
+  };
+}
+
+/** The default `onError`. */
+function answerError(error: unknown): Response {
+  console.error(error);
+  return internalServerError();
+}
+
+function internalServerError(): Response {
+  return new Reply("Internal Server Error", { status: 500 });
+}
+
+/** Sees that whatever `onError` does, there is a response. */
+function guardOnError(onError: NonNullable<ServeOptions["onError"]>): ServerContext["onError"] {
+  const check = (response: unknown): Response => {
+    if (response instanceof Response) return response;
+    console.error(new TypeError("Cannot answer: onError did not return a Response or a promise of one"));
+    return internalServerError();
+  };
+  const fallBack = (error: unknown): Response => {
+    console.error(error);
+    return internalServerError();
+  };
+  return (error) => {
+    try {
+      const response = onError(error);
+      return response instanceof Promise ? response.then(check).catch(fallBack) : check(response);
+    } catch (failure) {
+      return fallBack(failure);
+    }
+  };
+}
+
+/** Tells `onError` of what is answered no more. */
+function reportTo(onError: NonNullable<ServeOptions["onError"]>): ServerContext["report"] {
+  return (error) => {
+    try {
+      const response = onError(error);
+      if (response instanceof Promise) response.catch((failure) => console.error(failure));
+    } catch (failure) {
+      console.error(failure);
+    }
+  };
+}

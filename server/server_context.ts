@@ -1,0 +1,79 @@
+/**
+ * What the connections of one server share, and what the server knows of each. Types only.
+ *
+ * @module
+ */
+import type { Clock, Timers } from "../io/selector.ts";
+import type { DateCache } from "./date_cache.ts";
+import type { ResolvedDeadlines } from "./deadlines.ts";
+import type { Handler } from "./handler.ts";
+import type { AddressCounter } from "./address_counter.ts";
+import type { HeadStore } from "./http1/head_store.ts";
+import type { MessageLimits, RequestHead } from "./http1/message.ts";
+import type { ResolvedLimits } from "./limits.ts";
+import type { CountingStats } from "./server_stats.ts";
+import type { WriteBudget } from "./write_budget.ts";
+
+/** What became of the exchanges and connections that were there when the shutdown began. */
+export interface ShutdownCounts {
+  /** Responses that were completed. */
+  finished: number;
+  /** Streams that ended when they were told to. */
+  ended: number;
+  /** Exchanges that were cut because their time was over. */
+  cut: number;
+  /** Exchanges whose client left meanwhile. */
+  left: number;
+  /** Connections without a request, closed at once. */
+  idle: number;
+}
+
+/** One connection, as the server sees it. */
+export interface ServerConnection {
+  /** The server begins to stop: closes at once if idle, else tells its exchanges. */
+  beginDraining(): void;
+  /** Cuts the connection if it is sending a stream (see `BodyProducer.kind`). */
+  cutStream(reason: Error): void;
+  /** Cuts the connection with all that is on it. */
+  cut(reason: Error): void;
+}
+
+/** What the connections of one server share. */
+export interface ServerContext {
+  /** The service. */
+  readonly handler: Handler;
+  /** Makes the response for what a handler threw; never throws or rejects. */
+  readonly onError: (error: unknown) => Response | Promise<Response>;
+  /** Told of what nobody else would hear of. */
+  readonly report: (error: unknown) => void;
+  /** Bytes a request's body may have. */
+  readonly bodyBytesMaxOf: (head: RequestHead) => number;
+  /** The server's bounds. */
+  readonly limits: ResolvedLimits;
+  /** Those of them that are the engine's. */
+  readonly messageLimits: MessageLimits;
+  /** How long to wait. */
+  readonly deadlines: ResolvedDeadlines;
+  /** What is counted. */
+  readonly stats: CountingStats;
+  /** The selector's time. */
+  readonly clock: Clock;
+  /** The selector's deadlines. */
+  readonly timers: Timers;
+  /** The `Date` field. */
+  readonly date: DateCache;
+  /** The bound on all bytes that wait. */
+  readonly budget: WriteBudget;
+  /** Connections that are open. */
+  readonly connections: Set<ServerConnection>;
+  /** How many of them each address has. */
+  readonly addresses: AddressCounter;
+  /** Where heads are kept. */
+  readonly heads: HeadStore;
+  /** Whether a FIN of the client's leaves its exchanges alone. */
+  readonly allowHalfClose: boolean;
+  /** What the shutdown counts; `null` before it. */
+  draining: ShutdownCounts | null;
+  /** Runs when a connection left `connections`. */
+  onConnectionGone: (() => void) | null;
+}

@@ -1,0 +1,116 @@
+/**
+ * Stops a server in stages, and tells what became of everything that was in progress.
+ *
+ * Strategy: no new connections; idle ones are closed at once; requests in flight are answered with `Connection: close`;
+ * every exchange's `info.draining` aborts and producers hear `onDraining`, so that streams can say goodbye. Streams that
+ * are still there after `streamGraceMs` are cut, everything else after `graceMs`.
+ *
+ * Invariants: it never hangs. What is cut is aborted, which needs nothing of the peer. A second call joins the first;
+ * it can only shorten what is left of the time.
+ *
+ * Known limit: connections that the kernel has accepted but the server has not seen are reset.
+ *
+ * @module
+ */
+import type { Timer } from "../io/selector.ts";
+import { ServerStoppedError } from "./response_errors.ts";
+import type { ServerContext } from "./server_context.ts";
+
+/** How long a server takes to stop. */
+export interface ShutdownOptions {
+  /** For requests in flight; then they are cut. Default 10,000 ms: well within the 30 s that orchestrators give. */
+  readonly graceMs?: number;
+  /** For streams to end when told to; then they are cut. Default 2,000 ms, or `graceMs` if that is less. */
+  readonly streamGraceMs?: number;
+}
+
+/** What became of what was in progress when the server began to stop. */
+export interface ShutdownReport {
+  /** Responses that were completed. */
+  readonly finished: number;
+  /** Streams that ended when they were told to. */
+  readonly ended: number;
+  /** Requests and streams that were cut because their time was over. */
+  readonly cut: number;
+  /** Requests and streams whose client left meanwhile. */
+  readonly left: number;
+  /** Connections without a request, closed at once. */
+  readonly idle: number;
+  /** How long it took, milliseconds. */
+  readonly elapsedMs: number;
+}
+
+/** See `ShutdownOptions.graceMs`. */
+const GRACE_MS_DEFAULT = 10_000;
+
+/** See `ShutdownOptions.streamGraceMs`: longer than a round trip, with room for a last event. */
+const STREAM_GRACE_MS_DEFAULT = 2_000;
+
+/** A server's stop; made by the first `shutdown()`. */
+export class Shutdown {
+  readonly #server: ServerContext;
+  readonly #startedMs: number;
+  readonly #done: PromiseWithResolvers<ShutdownReport> = Promise.withResolvers();
+  readonly #graceTimer: Timer;
+  readonly #streamTimer: Timer;
+  #graceEndsMs = Infinity;
+  #streamGraceEndsMs = Infinity;
+
+  /** Begins: the caller has stopped to accept. */
+  constructor(server: ServerContext) {
+    this.#server = server;
+    this.#startedMs = server.clock.now();
+    this.#graceTimer = server.timers.idle(() => this.#cutAll());
+    this.#streamTimer = server.timers.idle(() => this.#cutStreams());
+    server.draining = { finished: 0, ended: 0, cut: 0, left: 0, idle: 0 };
+    server.onConnectionGone = () => this.#check();
+    for (const connection of [...server.connections]) connection.beginDraining();
+  }
+
+  /** Resolves with the report when nothing is left. */
+  get done(): Promise<ShutdownReport> {
+    return this.#done.promise;
+  }
+
+  /** Sets how long it may take from now, if that is less than what is left. */
+  hasten(options: ShutdownOptions): void {
+    const { graceMs = GRACE_MS_DEFAULT } = options;
+    const { streamGraceMs = Math.min(STREAM_GRACE_MS_DEFAULT, graceMs) } = options;
+    checkGrace("graceMs", graceMs);
+    checkGrace("streamGraceMs", streamGraceMs);
+    const now = this.#server.clock.now();
+    if (now + graceMs < this.#graceEndsMs) {
+      this.#graceEndsMs = now + graceMs;
+      if (graceMs === 0) this.#cutAll();
+      else this.#graceTimer.reset(graceMs);
+    }
+    if (now + streamGraceMs < this.#streamGraceEndsMs) {
+      this.#streamGraceEndsMs = now + streamGraceMs;
+      if (streamGraceMs === 0) this.#cutStreams();
+      else this.#streamTimer.reset(streamGraceMs);
+    }
+    this.#check();
+  }
+
+  #cutStreams(): void {
+    for (const connection of [...this.#server.connections]) connection.cutStream(new ServerStoppedError());
+  }
+
+  #cutAll(): void {
+    for (const connection of [...this.#server.connections]) connection.cut(new ServerStoppedError());
+  }
+
+  #check(): void {
+    if (this.#server.connections.size > 0) return;
+    this.#graceTimer.cancel();
+    this.#streamTimer.cancel();
+    const elapsedMs = this.#server.clock.now() - this.#startedMs;
+    this.#done.resolve({ ...this.#server.draining!, elapsedMs });
+  }
+}
+
+function checkGrace(name: string, value: number): void {
+  if (!(value >= 0 && value < Infinity)) {
+    throw new RangeError(`Cannot shut down: ${name} must be a finite number from 0 on, not ${value}`);
+  }
+}
