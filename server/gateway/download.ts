@@ -34,7 +34,7 @@ export class Download implements BodyProducer {
   readonly #onClientGone: (reason: Error | null) => void;
   #source: DownloadSource | null;
   #writer: BodyWriter | null = null;
-  #held: Uint8Array[] = [];
+  #held: Uint8Array<ArrayBuffer>[] = [];
   #heldBytes = 0;
   #isPaused = false;
   #isEnded = false;
@@ -65,7 +65,7 @@ export class Download implements BodyProducer {
   }
 
   /** Takes what is held: for a body that is whole before anybody asked. */
-  takeHeld(): Uint8Array {
+  takeHeld(): Uint8Array<ArrayBuffer> {
     const held = this.#held;
     this.#held = [];
     if (held.length === 1) return held[0]!;

@@ -302,7 +302,10 @@ function failureReply(error: SluiceError): Response {
   if (!(error instanceof UpstreamError)) {
     return problem(503, { code: error.code, detail: "The gateway is closing." });
   }
-  const response = problem(error.status, { code: error.code, detail: DETAILS[error.kind] });
-  if (error instanceof UpstreamBusyError) response.headers.set("retry-after", String(error.retryAfterS));
-  return response;
+  const isBusy = error instanceof UpstreamBusyError;
+  return problem(error.status, {
+    code: error.code,
+    detail: DETAILS[error.kind],
+    ...(isBusy && { headers: [["retry-after", String(error.retryAfterS)]] }),
+  });
 }
