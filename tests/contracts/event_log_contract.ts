@@ -316,13 +316,18 @@ function testPositions(test: Register, kind: LogKind): void {
   });
 }
 
-/** What a log answers, later: a log that answers at once, made to answer by promises, in order and when it is told. */
+/**
+ * A log that answers at once, made to answer when it is told: everything takes effect when it is asked, appends are answered
+ * in their order, reads whenever.
+ */
 export class DeferredLog implements EventLog {
   /** The log behind. */
   readonly inner: EventLog;
-  /** Answers that wait, oldest first. */
-  readonly waiting: (() => void)[] = [];
-  /** @param inner a log that answers at once or not */
+  /** Answers to appends that wait, oldest first. */
+  readonly appends: (() => void)[] = [];
+  /** Answers to reads that wait, oldest first. */
+  readonly reads: (() => void)[] = [];
+  /** @param inner a log that answers at once */
   constructor(inner: EventLog) {
     this.inner = inner;
   }
@@ -330,29 +335,48 @@ export class DeferredLog implements EventLog {
   get epoch(): string {
     return this.inner.epoch;
   }
-  #later<T>(answer: MaybePromise<T>): Promise<T> {
-    return new Promise((resolve) => this.waiting.push(() => resolve(answer)));
+  #later<T>(waiting: (() => void)[], ask: () => MaybePromise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    try {
+      const answer = ask();
+      waiting.push(() => resolve(answer));
+    } catch (error) {
+      waiting.push(() => reject(error));
+    }
+    return promise;
   }
-  /** Takes effect now, answers when it is released. */
+  /** See `EventLog`. */
   append(topic: string, bytes: Uint8Array, key?: string | null): Promise<LogEntry> {
-    return this.#later(this.inner.append(topic, bytes, key));
+    return this.#later(this.appends, () => this.inner.append(topic, bytes, key));
   }
-  /** Reads now, answers when it is released. */
+  /** See `EventLog`. */
   read(topic: string, after: string | number | null, limits: LogReadLimits): Promise<LogPage> {
-    return this.#later(this.inner.read(topic, after, limits));
+    return this.#later(this.reads, () => this.inner.read(topic, after, limits));
   }
-  /** Answers when it is released. */
+  /** See `EventLog`. */
   end(topic: string): Promise<number> {
-    return this.#later(this.inner.end(topic));
+    return this.#later(this.reads, () => this.inner.end(topic));
   }
-  /** Lets the oldest answer go, or the one at `index`; `false` when none waits there. */
-  release(index = 0): boolean {
-    const [answer] = this.waiting.splice(index, 1);
-    answer?.();
-    return answer !== undefined;
+  /** Lets the oldest answer to an append go, and what waits for it run; `false` when there is none. */
+  answerAppend(): Promise<boolean> {
+    return settle(this.appends.shift());
+  }
+  /** Lets an answer to a read go, the oldest unless told, and what waits for it run; `false` when there is none. */
+  answerRead(index = 0): Promise<boolean> {
+    return settle(this.reads.splice(index, 1)[0]);
+  }
+  /** Lets everything go until nothing waits. */
+  async answerAll(): Promise<void> {
+    while (await this.answerAppend() || await this.answerRead());
   }
   /** Closes the log behind. */
   close(): Promise<void> {
     return this.inner.close();
   }
+}
+
+async function settle(answer: (() => void) | undefined): Promise<boolean> {
+  answer?.();
+  await new Promise((resolve) => setImmediate(resolve));
+  return answer !== undefined;
 }

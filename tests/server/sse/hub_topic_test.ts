@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertGreater, assertInstanceOf, assertThrows } from "@std/assert";
 import { ContractError } from "../../../io/errors.ts";
+import { LogClosedError } from "../../../server/log/errors.ts";
 import { formatEventId } from "../../../server/log/event_id.ts";
 import type { EventLog, LogEntry } from "../../../server/log/event_log.ts";
 import { MemoryLog } from "../../../server/log/memory_log.ts";
@@ -79,7 +80,6 @@ class Bench implements HubCore {
 }
 
 const data = (writer: FakeWriter) => writer.messages.map((message) => message.data);
-const turn = () => new Promise((resolve) => setTimeout(resolve));
 
 Deno.test("an event goes to every live reader, as the same bytes, and nothing holds them afterwards", () => {
   const bench = new Bench(new MemoryLog());
@@ -284,48 +284,54 @@ Deno.test("with a log that answers later, a reader misses nothing that is publis
   const log = new DeferredLog(new MemoryLog());
   const bench = new Bench(log);
   const writer = bench.connect();
-  bench.publish("a"); // in the log after the question, delivered before its answer
-  log.release(1);
-  await turn();
-  log.release();
-  await turn();
-  assertEquals(log.waiting.length, 1);
-  bench.publish("b"); // the same between the page and its answer
-  log.release(1);
-  await turn();
+  bench.publish("a"); // after the question where the end is, before its answer
+  await log.answerAppend();
+  await log.answerRead();
+  bench.publish("b"); // the same with the first page
+  await log.answerAppend();
   assertEquals(data(writer), []);
-  log.release();
-  await turn();
+  await log.answerRead();
   assertEquals(data(writer), ["a", "b"]);
   assertEquals(writer.shared.map(({ plain }) => plain.refs), [0]);
+  bench.publish("c");
+  assertEquals(data(writer), ["a", "b"]);
+  await log.answerAll();
+  assertEquals(data(writer), ["a", "b", "c"]);
 });
 
 Deno.test("with a log that answers later, more than is kept meanwhile is read from the log again", async () => {
   const log = new DeferredLog(new MemoryLog({ eventsMax: 10_000 }));
   const bench = new Bench(log);
   const writer = bench.connect(null);
-  for (let n = 0; n < 1_000; n++) {
-    bench.publish();
-    log.release(1);
-  }
-  await turn();
-  while (log.release()) await turn();
+  for (let n = 0; n < 1_000; n++) bench.publish();
+  while (await log.answerAppend());
+  await log.answerAll();
   bench.publish();
-  while (log.release()) await turn();
+  await log.answerAll();
   assertEquals(data(writer), bench.published);
+  assertEquals(bench.counters.delivered, 1);
+});
+
+Deno.test("with a log that answers later, a failed answer aborts the stream", async () => {
+  const inner = new MemoryLog();
+  const log = new DeferredLog(inner);
+  const bench = new Bench(log);
+  await inner.close();
+  const writer = bench.connect(null);
+  await log.answerAll();
+  assertEquals([writer.ended, bench.counters.logFailures, bench.topic.size], ["abort", 1, 0]);
+  assertInstanceOf(writer.reason, LogClosedError);
 });
 
 Deno.test("an answer that comes after the reader left is nobody's", async () => {
   const log = new DeferredLog(new MemoryLog());
   const bench = new Bench(log);
   bench.publish();
-  log.release();
-  await turn();
+  await log.answerAll();
   const writer = bench.connect(null);
   writer.leave();
-  log.release();
-  await turn();
-  assertEquals([writer.text, bench.topic.size, log.waiting.length], ["", 0, 0]);
+  await log.answerAll();
+  assertEquals([writer.text, bench.topic.size], ["", 0]);
 });
 
 for (const kind of ["at once", "later"] as const) {
@@ -356,13 +362,15 @@ async function randomReaders(seed: number, isDeferred: boolean): Promise<void> {
     } else if (client.writer.ended !== null) collect(client);
     else if (random.int(6) === 0) client.writer.leave();
     else client.writer.take(random.int(300));
-    if (isDeferred && random.int(2)) await releaseInOrder(deferred);
+    if (!isDeferred) return;
+    if (random.int(2)) await deferred.answerAppend();
+    else if (random.int(2)) await deferred.answerRead(random.int(deferred.reads.length + 1));
   };
   for (let n = 0; n < 150; n++) {
     if (random.int(2)) bench.publish();
     await step(clients[random.int(clients.length)]!);
   }
-  while (isDeferred && await releaseInOrder(deferred));
+  await deferred.answerAll();
   for (const client of clients) {
     if (client.writer === null || client.writer.ended !== null) {
       if (client.writer !== null) collect(client);
@@ -371,17 +379,11 @@ async function randomReaders(seed: number, isDeferred: boolean): Promise<void> {
     for (let before = -1; before !== client.writer.text.length;) {
       before = client.writer.text.length;
       client.writer.take(Infinity);
-      while (isDeferred && await releaseInOrder(deferred));
+      await deferred.answerAll();
     }
     collect(client);
     checkSequence(client.seen, bench.published, seed);
   }
-}
-
-async function releaseInOrder(log: DeferredLog): Promise<boolean> {
-  const released = log.release();
-  for (let n = 0; n < 8; n++) await null;
-  return released;
 }
 
 /** Each event follows the one before it, but after a gap one further on may; the last one is the last published. */
