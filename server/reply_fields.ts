@@ -11,8 +11,8 @@ export type FieldLine = readonly [name: string, value: string];
 /** A field name (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** A field value (RFC 9110 §5.5): HTAB, SP, VCHAR and obs-text, with no blank at either end. */
-const VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
+/** A field value (RFC 9110 §5.5): HTAB, SP, VCHAR and obs-text. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Blanks around a value are no part of it (Fetch standard, "normalize"). */
 const BLANKS_AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g;
@@ -23,47 +23,59 @@ const BLANKS_AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g;
  * @param init an iterable of pairs (a `Headers`, a `Map`, an array) or a record
  * @param contentType the default for when `init` has no content type; `null` for none
  * @throws {TypeError} a name or value no message may carry, or no pairs
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { copyFields } from "./reply_fields.ts";
+ *
+ * assertEquals(copyFields({ "X-A": " 1 " }, "text/html"), [["x-a", "1"], ["content-type", "text/html"]]);
+ * ```
  */
 export function copyFields(init: HeadersInit | undefined, contentType: string | null): readonly FieldLine[] {
   const lines: FieldLine[] = [];
-  let hasType = contentType === null;
-  if (init !== undefined && init !== null) {
-    if (typeof init !== "object") {
-      throw new TypeError("Cannot read the headers: they are neither an object nor iterable");
-    }
-    const pairs: Iterable<unknown> = Symbol.iterator in init ? init : Object.entries(init);
-    for (const pair of pairs) {
-      const line = copyLine(pair);
-      hasType ||= line[0] === "content-type";
-      lines.push(line);
-    }
-  }
-  if (!hasType) lines.push(["content-type", contentType!]);
+  if (init !== undefined && init !== null) copyInto(lines, init);
+  if (contentType !== null && !lines.some(isContentType)) lines.push(["content-type", contentType]);
   return lines;
 }
 
-function copyLine(pair: unknown): FieldLine {
-  const line = Array.isArray(pair) ? pair : toArray(pair);
-  if (line.length !== 2) {
-    throw new TypeError("Cannot read the headers: an entry is no pair of name and value");
+function copyInto(lines: FieldLine[], init: HeadersInit): void {
+  if (typeof init !== "object") {
+    throw new TypeError("Cannot read the headers: they are neither an object nor iterable");
   }
-  const name = String(line[0]);
-  const value = String(line[1]);
-  if (!TOKEN.test(name)) {
-    throw new TypeError(`Cannot set the header ${JSON.stringify(name)}: its name is no token`);
+  if (Symbol.iterator in init) {
+    for (const pair of init as Iterable<unknown>) lines.push(copyPair(pair));
+    return;
   }
-  return [name.toLowerCase(), VALUE.test(value) ? value : trimmed(name, value)];
+  for (const name in init) {
+    if (Object.hasOwn(init, name)) lines.push(copyLine(name, init[name]));
+  }
 }
 
-function toArray(pair: unknown): unknown[] {
+function copyPair(pair: unknown): FieldLine {
   if (typeof pair === "object" && pair !== null && Symbol.iterator in pair) {
-    return [...pair as Iterable<unknown>];
+    const entry = Array.isArray(pair) ? pair : [...pair as Iterable<unknown>];
+    if (entry.length === 2) return copyLine(String(entry[0]), entry[1]);
   }
   throw new TypeError("Cannot read the headers: an entry is no pair of name and value");
 }
 
-function trimmed(name: string, value: string): string {
-  const text = value.replace(BLANKS_AROUND, "");
-  if (VALUE.test(text)) return text;
+function copyLine(name: string, value: unknown): FieldLine {
+  if (!TOKEN.test(name)) {
+    throw new TypeError(`Cannot set the header ${JSON.stringify(name)}: its name is no token`);
+  }
+  let text = String(value);
+  if (isBlank(text.charCodeAt(0)) || isBlank(text.charCodeAt(text.length - 1))) {
+    text = text.replace(BLANKS_AROUND, "");
+  }
+  if (VALUE.test(text)) return [name.toLowerCase(), text];
   throw new TypeError(`Cannot set the header ${name}: its value has a character no header may carry`);
+}
+
+function isBlank(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09 || unit === 0x0a || unit === 0x0d;
+}
+
+function isContentType(line: FieldLine): boolean {
+  return line[0] === "content-type";
 }
