@@ -14,7 +14,7 @@ import { WaitQueue } from "./wait_queue.ts";
 
 /** The channel is closed: nothing can be sent, or nothing is left to receive. */
 export class ChannelClosedError extends SluiceError {
-  /** @param doing what was asked, as in "Cannot send" */
+  /** Makes the error. @param doing what was asked, as in "Cannot send" */
   constructor(doing: string, options?: ErrorOptions) {
     super("SLUICE_CHANNEL_CLOSED", `${doing}: the channel is closed`, options);
   }
@@ -52,6 +52,8 @@ export class Channel<T> implements AsyncIterable<T> {
   readonly #receivers: WaitQueue<T>;
 
   /**
+   * Makes an empty channel.
+   *
    * @param timers what deadlines go by
    * @param capacity values it holds at most
    * @throws RangeError unless the capacity is a whole number above 0

@@ -28,6 +28,8 @@ export class StreamProtocol implements Protocol {
   #reader: StreamReader | null = null;
 
   /**
+   * Makes the protocol of one connection.
+   *
    * @param timers what the streams' deadlines go by
    * @param options of the reader
    * @param onOpened gets the streams when the connection is made

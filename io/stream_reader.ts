@@ -90,6 +90,8 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
 
   /**
+   * Makes a reader that has read nothing.
+   *
    * @param timers what deadlines go by
    * @param transport whom to hold back when too much is unread; `null` for nobody
    * @param options the limit

@@ -50,7 +50,7 @@ export class StreamWriter {
   #isAborted = false;
   #writable: WritableStream<Uint8Array> | null = null;
 
-  /** @param transport what to write to @param gate what its protocol tells of pauses and the close */
+  /** Makes the writer of a connection. @param transport what to write to @param gate what its protocol tells of pauses and the close */
   constructor(transport: Transport, gate: WriteGate) {
     this.transport = transport;
     this.#gate = gate;

@@ -51,7 +51,7 @@ export class SystemClock implements Clock {
     return setTimeout(callback, Math.ceil(delayMs));
   }
 
-  /** @param wake what `setWake` returned; one that came already is ignored */
+  /** Cancels a wake-up. @param wake what `setWake` returned; one that came already is ignored */
   clearWake(wake: unknown): void {
     clearTimeout(wake as ReturnType<typeof setTimeout>);
   }

@@ -45,7 +45,7 @@ export interface TaskGroupOptions {
 
 /** The reason of the group's signal when the group was cancelled; `cause` says why. */
 export class TaskGroupCancelledError extends SluiceError {
-  /** @param why what cancelled it */
+  /** Makes the error. @param why what cancelled it */
   constructor(why: string, options?: ErrorOptions) {
     super("SLUICE_TASK_GROUP_CANCELLED", `Cannot go on with the task: ${why}`, options);
   }
@@ -63,7 +63,7 @@ export class TaskGroupClosedError extends SluiceError {
 export class TaskLimitError extends SluiceError {
   /** The bound that was reached. */
   readonly tasksMax: number;
-  /** @param tasksMax the bound that was reached */
+  /** Makes the error. @param tasksMax the bound that was reached */
   constructor(tasksMax: number) {
     super("SLUICE_TASK_LIMIT", `Cannot spawn a task: ${tasksMax} are running already`);
     this.tasksMax = tasksMax;
@@ -74,7 +74,7 @@ export class TaskLimitError extends SluiceError {
 export class TaskLeakError extends SluiceError {
   /** Their names. */
   readonly names: readonly string[];
-  /** @param names of the tasks @param graceMs how long they were waited for */
+  /** Makes the error. @param names of the tasks @param graceMs how long they were waited for */
   constructor(names: readonly string[], graceMs: number) {
     const shown = names.slice(0, NAMES_SHOWN_MAX).join(", ");
     const rest = names.length > NAMES_SHOWN_MAX ? `, and ${names.length - NAMES_SHOWN_MAX} more` : "";
@@ -140,6 +140,8 @@ export class TaskGroup implements AsyncDisposable {
   #spawned = 0;
 
   /**
+   * Makes an empty group.
+   *
    * @param options bounds, the outer signal, and what deadlines go by
    * @throws RangeError for a bound out of range
    */

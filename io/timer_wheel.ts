@@ -278,7 +278,7 @@ class Wheel {
 export class TimerWheel implements Timers {
   readonly #wheel: Wheel;
 
-  /** @param clock tells the time and wakes; the wheel has at most one wake-up of it pending */
+  /** Makes an empty wheel. @param clock tells the time and wakes; the wheel has at most one wake-up of it pending */
   constructor(clock: Clock) {
     this.#wheel = new Wheel(clock);
   }

@@ -19,7 +19,7 @@ const WAITERS_MAX = 16_384;
 export class TooManyWaitersError extends SluiceError {
   /** The bound that was reached. */
   readonly waitersMax: number;
-  /** @param doing what was asked, as in "Cannot drain" @param waitersMax the bound that was reached */
+  /** Makes the error. @param doing what was asked, as in "Cannot drain" @param waitersMax the bound that was reached */
   constructor(doing: string, waitersMax: number) {
     super("SLUICE_TOO_MANY_WAITERS", `${doing}: ${waitersMax} callers are waiting for it already`);
     this.waitersMax = waitersMax;
@@ -40,7 +40,7 @@ export class WaitQueue<T, I = never> {
   /** A set keeps the order of adding and takes out from anywhere at once. */
   readonly #waiters = new Set<Waiter<T, I>>();
 
-  /** @param timers what the waiters' deadlines go by @param waitersMax bound on waiters. Default 16,384 */
+  /** Makes an empty queue. @param timers what the waiters' deadlines go by @param waitersMax bound on waiters. Default 16,384 */
   constructor(timers: Timers, waitersMax: number = WAITERS_MAX) {
     this.#timers = timers;
     this.#waitersMax = waitersMax;

@@ -20,7 +20,7 @@ export class WriteGate {
   #isClosed = false;
   #reason: Error | null = null;
 
-  /** @param timers what deadlines go by */
+  /** Makes an open gate. @param timers what deadlines go by */
   constructor(timers: Timers) {
     this.#drains = new WaitQueue(timers);
     this.#closes = new WaitQueue(timers);

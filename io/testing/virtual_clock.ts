@@ -34,7 +34,7 @@ interface Wake {
 export class WakeLimitError extends SluiceError {
   /** Wake-ups that ran. */
   readonly wakesMax: number;
-  /** @param wakesMax wake-ups that ran */
+  /** Makes the error. @param wakesMax wake-ups that ran */
   constructor(wakesMax: number) {
     super("SLUICE_WAKE_LIMIT", `Cannot run all wake-ups: ${wakesMax} ran and there are more`);
     this.wakesMax = wakesMax;
@@ -64,7 +64,7 @@ export class VirtualClock implements Clock {
   readonly #wakes: Wake[] = [];
   #isMoving = false;
 
-  /** @param options where it begins */
+  /** Makes a clock that stands still. @param options where it begins */
   constructor(options: VirtualClockOptions = {}) {
     this.#nowMs = options.startMs ?? 0;
     this.#wallOffsetMs = (options.wallMs ?? WALL_START_MS) - this.#nowMs;
@@ -110,7 +110,7 @@ export class VirtualClock implements Clock {
     return wake;
   }
 
-  /** @param wake what `setWake` returned; one that came already is ignored */
+  /** Cancels a wake-up. @param wake what `setWake` returned; one that came already is ignored */
   clearWake(wake: unknown): void {
     const index = this.#wakes.indexOf(wake as Wake);
     if (index >= 0) this.#wakes.splice(index, 1);
