@@ -363,8 +363,9 @@ async function randomReaders(seed: number, isDeferred: boolean): Promise<void> {
     else if (random.int(6) === 0) client.writer.leave();
     else client.writer.take(random.int(300));
     if (!isDeferred) return;
-    if (random.int(2)) await deferred.answerAppend();
-    else if (random.int(2)) await deferred.answerRead(random.int(deferred.reads.length + 1));
+    const what = random.int(4);
+    if (what < 2) await deferred.answerAppend();
+    else if (what === 2) await deferred.answerRead(random.int(deferred.reads.length + 1));
   };
   for (let n = 0; n < 150; n++) {
     if (random.int(2)) bench.publish();
