@@ -21,8 +21,9 @@ import type { Exchange } from "./exchange.ts";
 import type { HijackedConnection } from "./handler.ts";
 import { type Hijacked, hijackTransport } from "./hijack.ts";
 import { PhaseClock, type PhaseOwner } from "./phase_clock.ts";
-import { Pipeline, type PipelineOwner } from "./pipeline.ts";
+import { Pipeline } from "./pipeline.ts";
 import { BodyOverrunError } from "./response_errors.ts";
+import type { ConnectionLink } from "./response_queue.ts";
 import type { ServerConnection, ServerContext } from "./server_context.ts";
 import type { DeadlineCounters } from "./server_stats.ts";
 import type { BudgetEntry, BudgetMember } from "./write_budget.ts";
@@ -33,7 +34,7 @@ const CLOSING = 2;
 const TAKEN_OVER = 3;
 
 /** One client's connection; see the module's text. */
-export class Connection implements Protocol, ServerConnection, PipelineOwner, PhaseOwner, BudgetMember {
+export class Connection implements Protocol, ServerConnection, ConnectionLink, PhaseOwner, BudgetMember {
   /** The connection's bytes; set, as are the addresses, when it is opened. */
   transport!: Transport;
   remoteAddr!: Addr;
@@ -113,7 +114,7 @@ export class Connection implements Protocol, ServerConnection, PipelineOwner, Ph
   resumeWriting(): void {
     this.isWritePaused = false;
     this.stalledSinceMs = Infinity;
-    this.#pipeline.resume(this.takenBytes);
+    this.#pipeline.resume();
   }
 
   closed(reason: Error | null): void {
@@ -143,7 +144,7 @@ export class Connection implements Protocol, ServerConnection, PipelineOwner, Ph
     this.abort(reason);
   }
 
-  // ---- PipelineOwner ----------------------------------------------------------------------------------------------
+  // ---- ConnectionLink ---------------------------------------------------------------------------------------------
 
   get isOpen(): boolean {
     return this.#state === OPEN;

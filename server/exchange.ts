@@ -48,8 +48,6 @@ export interface ExchangeOwner {
   readonly localAddr: Addr;
   /** Whether the server begins to stop. */
   readonly isDraining: boolean;
-  /** Bytes of a body that may be gathered in memory. */
-  readonly gatheredBytesMax: number;
   /** `info.completed` was asked for. */
   watch(exchange: Exchange): void;
   /** Writes an interim head, or keeps it until the exchange's turn comes. */
@@ -78,6 +76,8 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
   readonly head: RequestHead;
   /** The request's body; `null` when it has none. */
   body: IncomingBody | null = null;
+  /** Bytes of the body that may be gathered in memory. */
+  gatheredBytesMax = 0;
   /** How far it is. */
   phase: ExchangePhase = WAITING;
   /** Whether later requests may be with their handlers at the same time (RFC 9112 §9.3.2). */
@@ -208,10 +208,6 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
     if (localAddr.transport === "unix") return "localhost";
     const { hostname, port } = localAddr;
     return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-  }
-
-  get gatheredBytesMax(): number {
-    return this.#owner.gatheredBytesMax;
   }
 
   // ---- IncomingBodyOwner: what the body's reader asks for ---------------------------------------------------------

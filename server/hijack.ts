@@ -29,5 +29,8 @@ export function hijackTransport(
 ): Hijacked {
   const { reader, writer } = adoptStreams(transport, timers);
   writer.waitClosed().then(() => gone(null), (reason) => gone(reason));
-  return { connection: { reader, writer }, feed: (bytes) => reader.feed(bytes) };
+  const feed = (bytes: Uint8Array): void => {
+    if (bytes.length > 0) reader.feed(bytes);
+  };
+  return { connection: { reader, writer }, feed };
 }

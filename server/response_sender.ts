@@ -239,7 +239,14 @@ function sendObject(
   }
   if (body instanceof Blob) return sendProducer(owner, exchange, raw, notes, producer, body.size);
   if (!(producer instanceof StreamProducer) || notes.length !== null || notes.isEventStream) {
-    return sendProducer(owner, exchange, raw, notes, producer, (producer as BodyProducer).length ?? notes.length);
+    return sendProducer(
+      owner,
+      exchange,
+      raw,
+      notes,
+      producer,
+      (producer as BodyProducer).length ?? notes.length,
+    );
   }
   exchange.phase = READY;
   owner.enqueue(exchange);
@@ -269,7 +276,7 @@ function sendProducer(
     return owner.fail(exchange, exchange.disconnected.reason);
   }
   const isBodyless = isBodiless(exchange, raw.status);
-  const framing = isBodyless ? bodilessFraming(exchange, notes, length) : framingOf(exchange, length);
+  const framing = isBodyless ? bodilessFraming(notes, length) : framingOf(exchange, length);
   const head = encodeHead(owner, exchange, raw, notes, framing);
   if (head === null) return producer.onClosed?.(null);
   owner.transport.writeLatin1(head);
@@ -324,11 +331,11 @@ function isBodiless(exchange: Exchange, status: number): boolean {
 function wholeFraming(exchange: Exchange, status: number, notes: FieldNotes, length: number): Framing {
   if (status === 204 || status === 205) return NO_BODY;
   const isNothingKnown = length === 0 && isBodiless(exchange, status);
-  return isNothingKnown ? bodilessFraming(exchange, notes, null) : { kind: "length", length };
+  return isNothingKnown ? bodilessFraming(notes, null) : { kind: "length", length };
 }
 
 /** Framing of a HEAD or 304 response whose body would be streamed: what it would say of its length (RFC 9110 §8.6). */
-function bodilessFraming(exchange: Exchange, notes: FieldNotes, length: number | null): Framing {
+function bodilessFraming(notes: FieldNotes, length: number | null): Framing {
   const promised = length ?? notes.length;
   if (promised !== null) return { kind: "length", length: promised };
   return NO_BODY;

@@ -117,12 +117,16 @@ function sortArguments(first: unknown, second: unknown): { options: ServeOptions
   let options: unknown = first;
   let handler: unknown = second;
   if (typeof first === "function") [options, handler] = [second ?? {}, first];
-  else if (second === undefined && typeof first === "object" && first !== null && "handler" in first) handler = first.handler;
+  else if (second === undefined && typeof first === "object" && first !== null && "handler" in first) {
+    handler = first.handler;
+  }
   if (typeof options !== "object" || options === null) {
     throw new TypeError("Cannot serve: a handler, or options and a handler, are needed");
   }
   if (typeof handler !== "function") {
-    throw new TypeError(`Cannot serve: the handler must be a function, not ${handler === null ? "null" : typeof handler}`);
+    throw new TypeError(
+      `Cannot serve: the handler must be a function, not ${handler === null ? "null" : typeof handler}`,
+    );
   }
   return { options: options as ServeOptions, handler: handler as Handler };
 }
@@ -209,7 +213,9 @@ function listenOptionsOf(options: ServeOptions, limits: ResolvedLimits): ListenO
   const { path, backlog, hostname = "0.0.0.0", port = PORT_DEFAULT, reusePort = false } = options;
   const common = { connectionsMax: limits.connectionsMax, ...(backlog === undefined ? {} : { backlog }) };
   if (path !== undefined) return { ...common, transport: "unix", path };
-  if (typeof port !== "number") throw new TypeError(`Cannot serve: the port must be a number, not ${typeof port}`);
+  if (typeof port !== "number") {
+    throw new TypeError(`Cannot serve: the port must be a number, not ${typeof port}`);
+  }
   return { ...common, hostname, port, reusePort };
 }
 
@@ -237,7 +243,6 @@ function createContext(
       trailerBytesMax: limits.trailerBytesMax,
       trailersMax: limits.trailersMax,
     },
-    bodyBytesMaxOf: () => limits.bodyBytesMax,
     deadlines,
     stats,
     clock,

@@ -9,7 +9,7 @@ import type { ResolvedDeadlines } from "./deadlines.ts";
 import type { Handler } from "./handler.ts";
 import type { AddressCounter } from "./address_counter.ts";
 import type { HeadStore } from "./http1/head_store.ts";
-import type { MessageLimits, RequestHead } from "./http1/message.ts";
+import type { MessageLimits } from "./http1/message.ts";
 import type { ResolvedLimits } from "./limits.ts";
 import type { CountingStats } from "./server_stats.ts";
 import type { WriteBudget } from "./write_budget.ts";
@@ -46,8 +46,6 @@ export interface ServerContext {
   readonly onError: (error: unknown) => Response | Promise<Response>;
   /** Told of what nobody else would hear of. */
   readonly report: (error: unknown) => void;
-  /** Bytes a request's body may have. */
-  readonly bodyBytesMaxOf: (head: RequestHead) => number;
   /** The server's bounds. */
   readonly limits: ResolvedLimits;
   /** Those of them that are the engine's. */
