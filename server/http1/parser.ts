@@ -45,11 +45,13 @@ const IN_HEAD = 3;
 const IN_LENGTH = 4;
 const IN_CHUNKED = 5;
 const IN_CLOSE = 6;
+/** The declared length is above the limit, `error` has to be told. */
+const AT_LIMIT = 7;
 /** All bytes of the message came, `end` has to be told. */
-const AT_END = 7;
+const AT_END = 8;
 /** The last message the connection may carry has ended. */
-const DONE = 8;
-const DEAD = 9;
+const DONE = 9;
+const DEAD = 10;
 
 /** What the two roles need besides the bytes. */
 export interface ParserOptions {
@@ -107,8 +109,7 @@ abstract class Parser<Head extends MessageHead> implements MessageParser {
     let at = 0;
     this.#isFeeding = true;
     try {
-      while (!this.#isPaused && (at < end || this.state === AT_END)) {
-        if (this.state >= DONE) break;
+      while (!this.#isPaused && this.state < DONE && (at < end || this.state >= AT_LIMIT)) {
         at = this.#step(bytes, at, end);
       }
       if (this.#isFinished && at === end && !this.#isPaused) this.#finishNow();
@@ -173,7 +174,7 @@ abstract class Parser<Head extends MessageHead> implements MessageParser {
       this.state = IN_CHUNKED;
     } else if (framing.kind === "close") this.state = IN_CLOSE;
     this.sink.head(head);
-    if (this.state === IN_LENGTH && this.#length > this.#bodyBytesMax) this.fail("body-too-large");
+    if (this.state === IN_LENGTH && this.#length > this.#bodyBytesMax) this.state = AT_LIMIT;
   }
 
   /** Takes bytes to the next event, or all of them. */
@@ -187,10 +188,17 @@ abstract class Parser<Head extends MessageHead> implements MessageParser {
       }
       case IN_CHUNKED:
         return this.#readChunks(bytes, start, end);
-      case IN_CLOSE:
-        this.#length += end - start;
-        if (this.#length > this.#bodyBytesMax) this.fail("body-too-large");
-        else return this.#tellBody(bytes, start, end);
+      case IN_CLOSE: {
+        const taken = Math.min(this.#bodyBytesMax - this.#length, end - start);
+        if (taken > 0) {
+          this.#length += taken;
+          return this.#tellBody(bytes, start, start + taken);
+        }
+        this.fail("body-too-large");
+        return start;
+      }
+      case AT_LIMIT:
+        this.fail("body-too-large");
         return start;
       case AT_END:
         this.#tellEnd();
