@@ -1,6 +1,45 @@
 /**
- * The server layer: HTTP, SSE, gateway and jobs, as handlers of requests.
+ * The server layer: HTTP, event streams and the gateway, as handlers of requests.
+ *
+ * `serve()` runs a handler; `gateway()`, `sse()`, `EventHub` and `Router` make handlers.
  *
  * @module
  */
-export {};
+export type { BodyProducer, BodyWriter, SharedBody } from "./body_writer.ts";
+export type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
+export { BodyTooLargeError } from "./collect_body.ts";
+export type { ServeDeadlines } from "./deadlines.ts";
+export { SERVE_DEADLINES_DEFAULT } from "./deadlines.ts";
+export { type DemoStats, type DemoUpstream, demoUpstream } from "./demo/demo_upstream.ts";
+export * from "./gateway/errors.ts";
+export { type Gateway, gateway, type GatewayInfo, type GatewayOptions } from "./gateway/gateway.ts";
+export type { DurationHistogram, GatewayOutcome, GatewayStats } from "./gateway/gateway_stats.ts";
+export type { Handler, HijackedConnection, ServeInfo } from "./handler.ts";
+export { Http1Error } from "./http1/errors.ts";
+export type { ServeLimits } from "./limits.ts";
+export { SERVE_LIMITS_DEFAULT } from "./limits.ts";
+export * from "./log/errors.ts";
+export type { EventLog, LogEntry, LogGap, LogPage, LogReadLimits } from "./log/event_log.ts";
+export { MemoryLog, type MemoryLogOptions } from "./log/memory_log.ts";
+export { Metrics, type MetricsOptions } from "./metrics.ts";
+export { problem, type ProblemDetails } from "./problem.ts";
+export { Reply } from "./reply.ts";
+export type { ReplyBody } from "./reply_body.ts";
+export { bodyOf, toRequest } from "./request.ts";
+export * from "./response_errors.ts";
+export { type RouteOptions, Router, type RouterOptions } from "./router.ts";
+export * from "./serve.ts";
+export type { ShutdownOptions, ShutdownReport } from "./shutdown.ts";
+export type { DeadlineCounters, LimitCounters, ServerStats } from "./server_stats.ts";
+export { decodeEvents, type SseMessage } from "./sse/decode.ts";
+export { encodeEvent, type SseEvent } from "./sse/encode.ts";
+export * from "./sse/event_hub.ts";
+export {
+  HubClosedError,
+  HubError,
+  type HubLimit,
+  HubLimitError,
+  SlowReaderError,
+  TopicNameError,
+} from "./sse/hub_errors.ts";
+export { sse, type SseContext, type SseOptions, type SseSource } from "./sse/sse.ts";

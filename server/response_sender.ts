@@ -317,7 +317,7 @@ function encodeHead(
     return null;
   }
   exchange.keepsAlive = keepAlive;
-  server.stats.responsesByClass[Math.trunc(raw.status / 100)]!++;
+  server.stats.responsesByStatus[raw.status]!++;
   if (hasFailed) exchange.hasFailed = false; // What could fail has not.
   return text;
 }

@@ -19,8 +19,8 @@ export interface ServerStats {
   readonly requestsActive: number;
   /** Requests given to the handler. */
   readonly requestsTotal: number;
-  /** Responses begun, by the first digit of their status: index 1 to 5. */
-  readonly responsesByClass: readonly number[];
+  /** Responses begun, by their status: index 100 to 599. */
+  readonly responsesByStatus: readonly number[];
   /** Streamed response bodies being written now. */
   readonly streamsOpen: number;
   /** Bytes received, heads and framing included. */
@@ -91,13 +91,13 @@ export type CountingStats =
     -readonly [
       Name in Exclude<
         keyof ServerStats,
-        "limitsReached" | "deadlinesPassed" | "peerErrors" | "responsesByClass"
+        "limitsReached" | "deadlinesPassed" | "peerErrors" | "responsesByStatus"
       >
     ]: ServerStats[Name];
   }
   & {
     /** See `ServerStats`. */
-    readonly responsesByClass: number[];
+    readonly responsesByStatus: number[];
     /** See `ServerStats`. */
     readonly peerErrors: Record<string, number>;
     /** See `ServerStats`. */
@@ -115,7 +115,7 @@ export function createServerStats(): CountingStats {
     connectionsRefusedByAddress: 0,
     requestsActive: 0,
     requestsTotal: 0,
-    responsesByClass: [0, 0, 0, 0, 0, 0],
+    responsesByStatus: new Array(600).fill(0),
     streamsOpen: 0,
     bytesReceived: 0,
     bytesSent: 0,
