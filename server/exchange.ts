@@ -236,6 +236,11 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
     return this.#cutReason;
   }
 
+  /** Why nobody is thought to wait for the response any more; `null` while the client is there. */
+  get leftReason(): Error | null {
+    return this.#leftReason;
+  }
+
   /** The request's body is complete. `trailers` are on loan. */
   bodyEnded(trailers: Fields | null): void {
     this.#isBodyEnded = true;

@@ -240,6 +240,8 @@ export class ResponseQueue implements SenderOwner {
   }
 
   bodyFailed(_writer: ResponseWriter, error: unknown): void {
+    const left = this.#exchanges[0]?.leftReason ?? null;
+    if (left !== null) return this.#link.abort(left); // A body given up because its reader left has not failed.
     this.server.stats.responsesAborted++;
     this.report(error);
     this.#link.abort(
