@@ -14,7 +14,7 @@ export class LogEntryTooLargeError extends EventLogError {
   readonly bytes: number;
   /** What the log keeps of a topic at most, bytes. */
   readonly bytesMax: number;
-  /** @param bytes what the entry counts for @param bytesMax what the log keeps of a topic, bytes */
+  /** Makes the error. @param bytes what the entry counts for @param bytesMax what the log keeps of a topic, bytes */
   constructor(bytes: number, bytesMax: number) {
     super(
       "SLUICE_LOG_ENTRY_TOO_LARGE",
@@ -31,7 +31,7 @@ export class LogKeyTakenError extends EventLogError {
   readonly topic: string;
   /** The key. */
   readonly key: string;
-  /** @param topic the topic @param key the key that is taken */
+  /** Makes the error. @param topic the topic @param key the key that is taken */
   constructor(topic: string, key: string) {
     super(
       "SLUICE_LOG_KEY_TAKEN",
@@ -44,7 +44,7 @@ export class LogKeyTakenError extends EventLogError {
 
 /** The log was closed. */
 export class LogClosedError extends EventLogError {
-  /** @param doing what was asked, as in "Cannot append" */
+  /** Makes the error. @param doing what was asked, as in "Cannot append" */
   constructor(doing: string) {
     super("SLUICE_LOG_CLOSED", `${doing}: the event log is closed`);
   }

@@ -174,6 +174,8 @@ export class MemoryLog implements EventLog {
   readonly #stats = { topics: 0, entries: 0, bytes: 0, appended: 0, trimmed: 0, topicsDropped: 0 };
 
   /**
+   * Makes an empty log.
+   *
    * @param options bounds
    * @throws RangeError for a bound that is no whole number from 1 on, or `bytesMax` below `topicBytesMax`; TypeError for a bad node name
    */

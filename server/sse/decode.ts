@@ -57,7 +57,7 @@ const COLON = 58;
 export class SseEventTooLargeError extends SluiceError {
   /** The limit that was reached, bytes. */
   readonly eventBytesMax: number;
-  /** @param eventBytesMax the limit that was reached, bytes */
+  /** Makes the error. @param eventBytesMax the limit that was reached, bytes */
   constructor(eventBytesMax: number) {
     super(
       "SLUICE_SSE_EVENT_TOO_LARGE",
@@ -103,6 +103,8 @@ export class SseDecoder {
   #lastEventId: string;
 
   /**
+   * Makes a decoder at the start of a stream.
+   *
    * @param sink who hears the events
    * @param options the bound, and where a reconnection starts from
    * @throws RangeError for an `eventBytesMax` that is no whole number from 1 on

@@ -88,6 +88,7 @@ export interface SubscriberInfo {
   readonly remoteAddr?: { readonly hostname?: string } | { readonly path?: string };
 }
 
+export type { HubCounters };
 /** Counters of a hub; see `HubCounters`. */
 export type HubStats = Readonly<HubCounters>;
 
@@ -135,12 +136,14 @@ function bound(name: string, value: number): number {
  * import { decodeEvents, EventHub } from "@sluice/kit/server";
  *
  * await using hub = new EventHub();
- * const response = hub.subscribe(new Request("http://localhost/events/news"), "news"); // a handler returns this
- * const messages = decodeEvents(response.body!);
- * const first = messages.next();
  * const id = await hub.publish("news", { event: "headline", data: { title: "It works" } });
- * assertEquals((await first).value, { event: "headline", data: '{"title":"It works"}', lastEventId: id });
- * await messages.return();
+ *
+ * const request = new Request("http://localhost/events/news");
+ * const response = hub.subscribe(request, "news", undefined, { from: "start" }); // what a handler returns
+ * for await (const message of decodeEvents(response.body!)) {
+ *   assertEquals(message, { event: "headline", data: '{"title":"It works"}', lastEventId: id });
+ *   break;
+ * }
  * ```
  */
 export class EventHub {
@@ -172,6 +175,8 @@ export class EventHub {
   #isClosed = false;
 
   /**
+   * Makes a hub without readers.
+   *
    * @param options bounds, log and timers
    * @throws RangeError for a number out of range; TypeError for a `retryMs` that is no whole number from 0 on, or bad headers
    */

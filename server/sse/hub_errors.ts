@@ -9,7 +9,7 @@ import { SluiceError } from "../../io/errors.ts";
 export class HubError extends SluiceError {
   /** HTTP status for whoever asked: 400 when the request is at fault, 413, 429 or 503 when a limit is reached. */
   readonly status: number;
-  /** @param code stable identifier @param status HTTP status @param message for people */
+  /** Makes the error. @param code stable identifier @param status HTTP status @param message for people */
   constructor(code: string, status: number, message: string) {
     super(code, message);
     this.status = status;
@@ -20,7 +20,7 @@ export class HubError extends SluiceError {
 export class TopicNameError extends HubError {
   /** The name, cut to 200 characters. */
   readonly topic: string;
-  /** @param topic the name that was given */
+  /** Makes the error. @param topic the name that was given */
   constructor(topic: string) {
     const shown = topic.slice(0, 200);
     super(
@@ -53,7 +53,7 @@ export class HubLimitError extends HubError {
   readonly limit: HubLimit;
   /** Its value. */
   readonly max: number;
-  /** @param limit which one @param max its value */
+  /** Makes the error. @param limit which one @param max its value */
   constructor(limit: HubLimit, max: number) {
     const [code, status, what] = LIMITS[limit];
     super(code, status, `${what} (${max})`);
@@ -64,7 +64,7 @@ export class HubLimitError extends HubError {
 
 /** The hub was closed. */
 export class HubClosedError extends HubError {
-  /** @param doing what was asked, as in "Cannot publish" */
+  /** Makes the error. @param doing what was asked, as in "Cannot publish" */
   constructor(doing: string) {
     super("SLUICE_HUB_CLOSED", 503, `${doing}: the hub is closed`);
   }
@@ -76,7 +76,7 @@ export class SlowReaderError extends SluiceError {
   readonly bufferedBytes: number;
   /** What may wait, bytes. */
   readonly readerBufferBytesMax: number;
-  /** @param bufferedBytes what waited for it @param readerBufferBytesMax what may wait */
+  /** Makes the error. @param bufferedBytes what waited for it @param readerBufferBytesMax what may wait */
   constructor(bufferedBytes: number, readerBufferBytesMax: number) {
     super(
       "SLUICE_SLOW_READER",
