@@ -37,6 +37,8 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
   readonly #source: BodySource;
   #controller: ReadableByteStreamController | null = null;
   #flow: BodyFlow | null = null;
+  /** Whether a chunk has come: then nothing more until the next read. */
+  #isFed = false;
 
   constructor(source: BodySource) {
     this.#source = source;
@@ -48,6 +50,7 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
     if (this.#flow !== null) return this.#flow.resume();
     this.#controller = controller;
     this.#flow = this.#source.consume(this);
+    if (this.#isFed) this.#flow.pause();
   }
 
   cancel(reason: unknown): void {
@@ -62,7 +65,8 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
 
   chunk(bytes: Uint8Array): void {
     if (this.#controller === null) return;
-    this.#flow?.pause(); // Until the next read. What comes during `consume` itself is bounded by the source.
+    this.#isFed = true;
+    this.#flow?.pause(); // There is none yet during `consume`: what comes there is bounded by the source.
     const taken = this.#fill(this.#controller.byobRequest, bytes);
     if (taken < bytes.length) this.#controller.enqueue(bytes.slice(taken));
   }
