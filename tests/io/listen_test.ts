@@ -385,9 +385,9 @@ Deno.test("handlers that do not end even when cut are reported by name", async (
 Deno.test("a connection that was under way when the server closed is refused, and no error", async () => {
   await using selector = new MemorySelector();
   const { server, errors, target } = setUp(selector, echoLines);
-  const connecting = connect(selector, target).then(({ reader }) => reader.read());
+  await using client = await connect(selector, target); // made, but not yet given to the server
   const report = await server.close();
-  await assertRejects(() => connecting);
+  await assertRejects(() => client.reader.read(), ConnectionResetError);
   assertEquals([report, errors], [{ cut: 0, leaked: 0 }, []]);
 });
 

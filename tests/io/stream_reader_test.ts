@@ -231,6 +231,7 @@ Deno.test("a read that was given up has taken nothing, and the next one gets eve
   assertEquals(text(await reader.read(100, { signal: controller.signal, timeoutMs: 100 })), "abababab");
   const waiting = reader.read(100, { signal: controller.signal, timeoutMs: 100 });
   feed("c");
+  assertEquals(timers.armedCount, 0);
   controller.abort();
   assertEquals(text(await waiting), "c", "it had its bytes before the signal");
   assertEquals(timers.armedCount, 0);

@@ -148,10 +148,16 @@ Deno.test("the outer signal cancels the group, and join() throws its reason", as
   assertStrictEquals(await assertRejects(() => late.join()), reason);
 });
 
-Deno.test("an outer signal that aborts when the group is over means nothing to it", async () => {
+Deno.test("a group that is over has let its outer signal go", async () => {
   const controller = new AbortController();
-  const { group } = setUp({ signal: controller.signal });
+  const { signal } = controller;
+  const listeners = new Set<unknown>();
+  signal.addEventListener = (_type: string, listener: unknown) => listeners.add(listener);
+  signal.removeEventListener = (_type: string, listener: unknown) => listeners.delete(listener);
+  const { group } = setUp({ signal });
+  assertEquals(listeners.size, 1);
   await group.join();
+  assertEquals(listeners.size, 0);
   controller.abort();
   assert(!group.signal.aborted);
 });

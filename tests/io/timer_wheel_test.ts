@@ -87,6 +87,27 @@ Deno.test("a wake-up that comes early fires nothing and is set again", () => {
   assertEquals(fired, 1);
 });
 
+Deno.test("a timer that is armed while another is overdue does not delay it", () => {
+  let now = 0;
+  let wake: (() => void) | null = null;
+  const fired: string[] = [];
+  const clock: Clock = {
+    now: () => now,
+    wallMs: () => now,
+    setWake: (_delayMs, callback) => wake = callback,
+    clearWake: () => wake = null,
+  };
+  const timers = new TimerWheel(clock);
+  timers.after(8, () => fired.push("overdue"));
+  now = 100; // the loop was busy: the wake-up is late
+  timers.after(50, () => fired.push("armed meanwhile"));
+  wake!();
+  assertEquals(fired, ["overdue"]);
+  now = 152;
+  wake!();
+  assertEquals(fired, ["overdue", "armed meanwhile"]);
+});
+
 Deno.test("one wake-up is pending however many timers are armed, and none when none is", async () => {
   const clock = new VirtualClock();
   const timers = new TimerWheel(clock);
