@@ -6,8 +6,8 @@
  * @module
  */
 import {
-  encodeFields,
   encodeResponseHead,
+  FieldBlock,
   HeadStore,
   type MessageSink,
   type RequestHead,
@@ -155,7 +155,7 @@ for (const [name, text] of [["wrk", WRK], ["browser", BROWSER], ["completion", C
 {
   console.log(`\nencoder`);
   const framing = { kind: "length", length: 5 } as const;
-  const block = encodeFields([["content-type", "text/plain;charset=UTF-8"], ["server", "sluice"]]);
+  const block = new FieldBlock([["content-type", "text/plain;charset=UTF-8"], ["server", "sluice"]]);
   const date = "Sat, 21 Nov 2026 03:41:14 GMT";
   const common = { status: 200, framing, method: "GET", minorVersion: 1, keepAlive: true, date } as const;
   const few = [["content-type", "text/plain;charset=UTF-8"]] as const;

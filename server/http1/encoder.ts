@@ -4,14 +4,15 @@
  *
  * Strategy: the caller says what the message is (status, fields, how the body is framed, whether the connection goes on)
  * and the encoder alone writes `Content-Length`, `Transfer-Encoding` and `Connection`: lines of these names among the
- * fields are left out, so the framing on the wire is always the framing that was asked for (RFC 9112 §6).
+ * fields are left out (as is `Host`), so the framing on the wire is always the framing that was asked for (RFC 9112 §6).
  * Every name and value is checked (RFC 9110 §5.1, §5.5): what could break a line is a `LocalProtocolError`, and nothing is
  * sent. What never changes from one message to the next is checked once, as a `FieldBlock`.
  *
  * @module
  */
+import { isAuthority } from "./authority.ts";
 import { LocalProtocolError } from "./errors.ts";
-import { FIELD_VALUE, TOKEN_LOWER } from "./grammar.ts";
+import { FIELD_VALUE, TARGET, TOKEN_LOWER } from "./grammar.ts";
 import type { Framing } from "./message.ts";
 import { REASONS } from "./reasons.ts";
 import { isForbiddenTrailer } from "./trailer_rule.ts";
@@ -51,7 +52,7 @@ export interface RequestHeadInit {
   readonly target: string;
   /** Value of `Host`, sent first. */
   readonly host: string;
-  /** Field lines; `Host` and those that frame the message or manage the connection are left out. */
+  /** Field lines; those that frame the message or manage the connection are left out. */
   readonly fields?: FieldLines;
   /** Field lines that were encoded before, sent after `fields`. */
   readonly block?: FieldBlock;
@@ -63,16 +64,27 @@ export interface RequestHeadInit {
   readonly connection?: string;
 }
 
-/** Field lines that were checked and encoded once, to be sent with any number of heads. Made by `encodeFields`. */
+/**
+ * Field lines that were checked and encoded once, to be sent with any number of heads.
+ *
+ * @example
+ * ```ts
+ * import { FieldBlock } from "./encoder.ts";
+ * console.assert(new FieldBlock([["server", "sluice"]]).text === "server: sluice\r\n");
+ * ```
+ */
 export class FieldBlock {
   /** The lines, each with its CRLF. */
   readonly text: string;
   /** Whether `Date` is among them. */
   readonly hasDate: boolean;
 
-  /** @param fields the lines; those that frame the message or manage the connection are left out */
+  /**
+   * @param fields the lines; those that frame the message or manage the connection are left out
+   * @throws {LocalProtocolError} a name or value no message may carry
+   */
   constructor(fields: FieldLines) {
-    const lines = encodeLines(fields, false);
+    const lines = encodeLines(fields);
     this.text = lines.text;
     this.hasDate = lines.hasDate;
   }
@@ -120,13 +132,16 @@ export function encodeResponseHead(init: ResponseHeadInit): string {
   let head = statusLine(status, init.statusText);
   let hasDate = init.date === null;
   if (init.fields !== undefined) {
-    const lines = encodeLines(init.fields, false);
+    const lines = encodeLines(init.fields);
     head += lines.text;
     hasDate ||= lines.hasDate;
   }
   if (init.block !== undefined) {
     head += init.block.text;
     hasDate ||= init.block.hasDate;
+  }
+  if (status === 101 && !/\r\nupgrade:/i.test(head)) {
+    throw new LocalProtocolError("Cannot encode the head: 101 says by Upgrade to what (RFC 9110 §15.2.2)");
   }
   if (!hasDate) head += `date: ${checkedValue("date", init.date!)}\r\n`;
   head += responseFraming(init);
@@ -151,7 +166,7 @@ export function encodeInterimHead(status: number, fields?: FieldLines): string {
   if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
     throw new LocalProtocolError(`Cannot encode the head: ${status} is no status of an interim response`);
   }
-  return statusLine(status, undefined) + (fields === undefined ? "" : encodeLines(fields, false).text) +
+  return statusLine(status, undefined) + (fields === undefined ? "" : encodeLines(fields).text) +
     "\r\n";
 }
 
@@ -178,16 +193,16 @@ export function encodeInterimHead(status: number, fields?: FieldLines): string {
 export function encodeRequestHead(init: RequestHeadInit): string {
   const { method, framing } = init;
   if (!isToken(method)) throw new LocalProtocolError("Cannot encode the head: the method is no token");
-  if (!/^[!$-;=?-~]+$/.test(init.target)) {
+  if (!isMadeOf(TARGET, init.target)) {
     throw new LocalProtocolError(
       "Cannot encode the head: the target is empty or has bytes no target may have",
     );
   }
-  if (!/^[!$-.0-;=A-~]*$/.test(init.host)) {
-    throw new LocalProtocolError("Cannot encode the head: the host has bytes no host may have");
+  if (!isHost(init.host)) {
+    throw new LocalProtocolError("Cannot encode the head: the host is not a host and an optional port");
   }
   let head = `${method} ${init.target} HTTP/1.1\r\nhost: ${init.host}\r\n`;
-  if (init.fields !== undefined) head += encodeLines(init.fields, true).text;
+  if (init.fields !== undefined) head += encodeLines(init.fields).text;
   if (init.block !== undefined) head += init.block.text;
   if (framing.kind === "close") {
     throw new LocalProtocolError("Cannot encode the head: a request's body cannot end with the connection");
@@ -206,22 +221,6 @@ export function encodeRequestHead(init: RequestHeadInit): string {
   if (init.keepAlive) return head + (connection === "" ? "\r\n" : `connection: ${connection}\r\n\r\n`);
   return head +
     (connection === "" ? "connection: close\r\n\r\n" : `connection: close, ${connection}\r\n\r\n`);
-}
-
-/**
- * Encodes field lines once, for many heads.
- *
- * @param fields the lines; those that frame the message or manage the connection are left out
- * @throws {LocalProtocolError} a name or value no message may carry
- *
- * @example
- * ```ts
- * import { encodeFields } from "./encoder.ts";
- * console.assert(encodeFields([["server", "sluice"]]).text === "server: sluice\r\n");
- * ```
- */
-export function encodeFields(fields: FieldLines): FieldBlock {
-  return new FieldBlock(fields);
 }
 
 /**
@@ -275,12 +274,12 @@ function statusLine(status: number, statusText: string | undefined): string {
 }
 
 /** All lines that are the caller's to write. */
-function encodeLines(fields: FieldLines, isRequest: boolean): EncodedLines {
+function encodeLines(fields: FieldLines): EncodedLines {
   let text = "";
   let hasDate = false;
   for (const [name, value] of fields) {
-    const kind = isManaged(name);
-    if (kind === KIND_MANAGED || (kind === KIND_HOST && isRequest)) continue;
+    const kind = kindOf(name);
+    if (kind === KIND_MANAGED) continue;
     if (kind === KIND_DATE) hasDate = true;
     text += encodeLine(name, value);
   }
@@ -290,15 +289,14 @@ function encodeLines(fields: FieldLines, isRequest: boolean): EncodedLines {
 // What a field is to the encoder; numbers, since strings would be compared for every field of every head.
 const KIND_FREE = 0;
 const KIND_MANAGED = 1;
-const KIND_HOST = 2;
-const KIND_DATE = 3;
+const KIND_DATE = 2;
 
 /** Which names are the encoder's: the length tells most others apart without making a string. */
-function isManaged(name: string): number {
+function kindOf(name: string): number {
   switch (name.length) {
     case 4: {
       const lower = name.toLowerCase();
-      return lower === "host" ? KIND_HOST : lower === "date" ? KIND_DATE : KIND_FREE;
+      return lower === "host" ? KIND_MANAGED : lower === "date" ? KIND_DATE : KIND_FREE;
     }
     case 10: {
       const lower = name.toLowerCase();
@@ -335,10 +333,23 @@ function checkedValue(name: string, value: string): string {
 
 /** Whether the text is a token (RFC 9110 §5.6.2). */
 function isToken(text: string): boolean {
+  return isMadeOf(TOKEN_LOWER, text);
+}
+
+/** Whether the text is not empty and all its code units are of the class; those above 255 are in none. */
+function isMadeOf(table: Uint8Array, text: string): boolean {
   for (let i = 0; i < text.length; i++) {
-    if (!(TOKEN_LOWER[text.charCodeAt(i)]! > 0)) return false;
+    if (!(table[text.charCodeAt(i)]! > 0)) return false;
   }
   return text.length > 0;
+}
+
+/** Whether the text can be Host's value: empty when the target has no authority (RFC 9110 §7.2). */
+function isHost(text: string): boolean {
+  if (text === "") return true;
+  // A byte that no host has stands for the code units beyond bytes.
+  const bytes = Uint8Array.from(text, (char) => Math.min(char.charCodeAt(0), 0xff));
+  return isAuthority(bytes, 0, bytes.length, false);
 }
 
 /** Whether the text is a list of tokens. */
@@ -349,8 +360,7 @@ function isTokenList(text: string): boolean {
 /** The lines that frame a response's body (RFC 9112 §6), or none. */
 function responseFraming(init: ResponseHeadInit): string {
   const { status, framing, method } = init;
-  const isTunnel = method === "CONNECT" && status >= 200 && status <= 299;
-  if (status === 101 || status === 204 || isTunnel) {
+  if (status === 101 || status === 204 || isTunnel(init)) {
     if (framing.kind === "none") return "";
     throw new LocalProtocolError(
       `Cannot encode the head: ${method} with ${status} has no content (RFC 9112 §6.3)`,
@@ -370,6 +380,11 @@ function responseFraming(init: ResponseHeadInit): string {
   return framingLine(framing);
 }
 
+/** Whether what follows the head is a tunnel's (RFC 9110 §9.3.6). */
+function isTunnel(init: ResponseHeadInit): boolean {
+  return init.method === "CONNECT" && init.status >= 200 && init.status <= 299;
+}
+
 /** One framing line. */
 function framingLine(framing: Framing): string {
   if (framing.kind === "chunked") return "transfer-encoding: chunked\r\n";
@@ -383,6 +398,7 @@ function framingLine(framing: Framing): string {
 /** A response's `Connection` (RFC 9112 §9.3): 1.1 goes on unless told otherwise, 1.0 the other way round. */
 function connectionLine(init: ResponseHeadInit, isClosing: boolean): string {
   if (init.status === 101) return "connection: upgrade\r\n";
+  if (isTunnel(init)) return "";
   let options = isClosing ? "close" : init.minorVersion === 0 ? "keep-alive" : "";
   if (init.connection !== undefined && init.connection !== "") {
     if (!isTokenList(init.connection)) throw badConnection();
