@@ -39,6 +39,9 @@ const NORMAL_NAME =
 const NORMAL_IPV4 =
   /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?::(?!80$|443$)(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?$/;
 
+/** What stands before a target while it is parsed. */
+const PARSER_BASE = "http://host";
+
 /**
  * The target URI (RFC 9112 §3.3), serialised as the URL standard does, without fragment and credentials.
  *
@@ -94,9 +97,9 @@ export function urlPath(url: string): string {
 /** An origin-form target in its normal form. */
 function normalTarget(target: string): string {
   if (NORMAL_TARGET.test(target) && !DOT_SEGMENT.test(target)) return target;
-  // Put behind an authority it always parses: it begins with "/".
-  const url = new URL(`http://host${target}`);
-  return url.pathname + url.search;
+  // Put behind an authority it always parses: it begins with "/". No part is put together again, since `search` does not
+  // tell an empty query from none.
+  return new URL(PARSER_BASE + target).href.slice(PARSER_BASE.length);
 }
 
 /** Scheme and authority in their normal form; `null` when there is no host or it is none for a URL. */

@@ -38,22 +38,9 @@ export function forwardMembers<T extends object>(
       Object.defineProperty(target, key, { ...member, value: forwardMethod(member.value, realOf) });
     }
   }
-  for (const slot of slotsOf(sample)) {
+  for (const slot of Object.getOwnPropertySymbols(sample)) {
     Object.defineProperty(target, slot, forwardAccessor(slot, realOf, false));
   }
-}
-
-/**
- * Whether the runtime keeps its state in own properties, where a stand-in can offer it.
- *
- * @param sample an instance of the web class
- */
-export function hasOpenSlots(sample: object): boolean {
-  return slotsOf(sample).length > 0;
-}
-
-function slotsOf(sample: object): symbol[] {
-  return Object.getOwnPropertySymbols(sample);
 }
 
 function forwardAccessor<T extends object>(
