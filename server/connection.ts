@@ -50,6 +50,8 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   readonly #budget: BudgetEntry;
   #state = OPEN;
   #isAdmitted = false;
+  /** Bytes written when the last pause began. */
+  #pausedAtBytes = 0;
   /** Bytes dropped while lingering. */
   #droppedBytes = 0;
   /** Whether this side ended the connection before its time. */
@@ -108,6 +110,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
 
   pauseWriting(): void {
     this.isWritePaused = true;
+    this.#pausedAtBytes = this.writtenBytes;
     this.stalledSinceMs = this.#server.clock.now();
   }
 
@@ -158,8 +161,10 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   wroteBody(bytes: number): void {
+    // The write that passed the mark is what a mark is for; only those after it ignore the pause.
+    const wasPaused = this.isWritePaused && this.writtenBytes > this.#pausedAtBytes;
     this.wrote(bytes);
-    if (!this.isWritePaused || this.transport.isClosing) return;
+    if (!wasPaused || this.transport.isClosing) return;
     const { limits, stats } = this.#server;
     const { bufferedBytes } = this.transport;
     if (bufferedBytes <= limits.bufferedBytesMax) return;

@@ -409,6 +409,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     const { phases } = this.#link;
     if (this.#responses.length > 0 || this.#refusal !== null) return phases.none();
     if (this.isDraining && this.intake.isIdle) return this.#link.end(true);
+    if (this.#link.hasPeerEnded && !this.intake.hasUnread) return this.#link.end(false);
     if (this.intake.isInHead) {
       if (this.#headOf !== this.#requests) phases.head(this.#now);
       this.#headOf = this.#requests;

@@ -12,6 +12,7 @@ import { resolveDeadlines, type ServeDeadlines } from "./deadlines.ts";
 import type { Handler } from "./handler.ts";
 import { HeadStore } from "./http1/head_store.ts";
 import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
+import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prelude.ts";
 import { Reply } from "./reply.ts";
 import type { ServerContext } from "./server_context.ts";
 import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
@@ -53,6 +54,8 @@ export interface ServeOptions {
    * the response's end is taken for a client that left, as most are. A response that is all there is always sent.
    */
   readonly allowHalfClose?: boolean;
+  /** Takes the PROXY protocol's header (versions 1 and 2) from these proxies, and the client's address from it. Default: from nobody. */
+  readonly proxyProtocol?: ProxyProtocolOptions;
 }
 
 /** A server at work. */
@@ -149,12 +152,16 @@ class HttpServer implements Server {
     const limits = resolveLimits(options.limits);
     const deadlines = resolveDeadlines(options.deadlines);
     const listenOptions = listenOptionsOf(options, limits);
+    const proxyRule = options.proxyProtocol === undefined ? null : new ProxyRule(options.proxyProtocol);
     this.#ownsSelector = options.selector === undefined;
     this.#selector = options.selector ?? openSelector();
     const context = createContext(handler, options, limits, deadlines, this.#selector);
     this.#context = context;
     try {
-      this.#listener = this.#selector.listen(listenOptions, () => new Connection(context));
+      this.#listener = this.#selector.listen(
+        listenOptions,
+        () => proxyRule === null ? new Connection(context) : new ProxyPrelude(context, proxyRule),
+      );
     } catch (error) {
       if (this.#ownsSelector) this.#selector.close();
       throw error;

@@ -6,8 +6,8 @@
 import { SharedChunk } from "../io/shared_chunk.ts";
 import type { BodyProducer, BodyWriter } from "./body_writer.ts";
 
-/** 64 KiB a piece: two of them pass the mark at which the writer pauses, so a slow reader holds 128 KiB at most. */
-const PIECE_BYTES = 64 * 1024;
+/** 256 KiB a piece: what one send takes at most. Above the mark at which the writer pauses, so there is one at a time. */
+const PIECE_BYTES = 256 * 1024;
 
 /** Writes bytes it was given, without copying them: they must not change until they are sent. Needs framing by length. */
 export class StaticProducer implements BodyProducer {
