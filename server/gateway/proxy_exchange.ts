@@ -208,7 +208,7 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
     const upload = new Upload(
       this.#connection!,
       this.#context.counters,
-      (reason) => this.#clientGone(reason, uploadProblem(reason)),
+      (reason) => this.#uploadFailed(reason),
     );
     this.#upload = upload;
     upload.start(inbound.body!);
@@ -251,11 +251,17 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
     onError(error);
   }
 
-  /**
-   * The client will not get the response, or will not send the rest of its request. Who sent a body that broke a rule
-   * may still be there to read the `answer`.
-   */
-  #clientGone(reason: unknown, answer?: Response): void {
+  /** The request's body broke off or broke a rule. Who sent it may still be there to hear so. */
+  #uploadFailed(reason: Error): void {
+    if (this.#isOver) return;
+    const wasHandedOut = this.#isHandedOut;
+    if (!wasHandedOut) this.#response.resolve(uploadProblem(reason));
+    this.#clientGone(reason);
+    if (wasHandedOut) this.#download!.fail(reason); // a whole answer to half a request must not look like one
+  }
+
+  /** Nobody wants the response any more. Whoever was sending it knows that, and drops what was handed out. */
+  #clientGone(reason: unknown): void {
     if (this.#isOver) return;
     const { counters, pool } = this.#context;
     const error = new ClientGoneError({ cause: reason });
@@ -266,8 +272,7 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
     if (connection === null) pool.cancel(this);
     else connection.abort(error);
     this.#finish("cancelled");
-    if (this.#isHandedOut) this.#download!.fail(error);
-    else this.#response.resolve(answer ?? new Reply(null, { status: STATUS_CLIENT_GONE }));
+    this.#response.resolve(new Reply(null, { status: STATUS_CLIENT_GONE })); // no more than a formality after another
   }
 
   #noteFirstByte(): void {
