@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { curl, curlStream } from "../support/curl.ts";
+import { spawnServe, spawnServeCommand } from "../support/spawn_serve.ts";
+
+Deno.test("it listens on a port of its own choosing, with the task's permissions, and says so in one line", async () => {
+  await using server = await spawnServe();
+  assertNotEquals(server.port, 0);
+  assertEquals(server.stdout.text, `listening on ${server.url}\n`);
+  assertEquals((await curl(`${server.url}/healthz`)).stdout, '{"status":"ok"}');
+});
+
+Deno.test("curl follows a topic while another curl publishes, and resumes it without a loss or a repeat", async () => {
+  await using server = await spawnServe();
+  const topic = `${server.url}/events/x`;
+  const reader = curlStream(topic);
+  await reader.stdout.match(/^id: \S+\n\n/m); // its position: it is a reader now
+  for (const text of ["one", "two"]) await curl("--data", text, topic);
+  await reader.stdout.match(/data: two\n\n/);
+  await reader.stop("SIGKILL");
+  const ids = [...reader.stdout.text.matchAll(/^id: (\S+)$/gm)].map((match) => match[1]);
+  assertEquals([...reader.stdout.text.matchAll(/^data: (\S+)$/gm)].map((match) => match[1]), ["one", "two"]);
+
+  for (const text of ["three", "four"]) await curl("--data", text, topic); // nobody is there
+  const again = curlStream("--header", `Last-Event-ID: ${ids.at(-1)}`, topic);
+  await again.stdout.match(/data: four\n\n/);
+  await curl("--data", "five", topic);
+  await again.stdout.match(/data: five\n\n/);
+  await again.stop("SIGKILL");
+  const seen = [...again.stdout.text.matchAll(/^data: (\S+)$/gm)].map((match) => match[1]);
+  assertEquals(seen, ["three", "four", "five"]);
+});
+
+Deno.test("without an upstream the embedded demo answers behind the gateway, plainly called a demo", async () => {
+  await using server = await spawnServe();
+  assertStringIncludes(server.stderr.text, "embedded demo");
+  const models = await curl(`${server.url}/v1/models`);
+  assertStringIncludes(models.stdout, "a demo, no model");
+  const body = '{"model":"sluice-demo","stream":true,"messages":[{"role":"user","content":"hello"}]}';
+  const { stdout } = await curl("--json", body, `${server.url}/v1/chat/completions`);
+  assert(stdout.endsWith("data: [DONE]\n\n"));
+});
+
+Deno.test("an upstream that refuses is a 502 with a problem body, and standard error says which and why", async () => {
+  await using server = await spawnServe(["--upstream", "http://127.0.0.1:9"]);
+  const { stdout } = await curl("--include", `${server.url}/v1/models`);
+  assertMatch(stdout, /^HTTP\/1\.1 502 /);
+  assertStringIncludes(stdout, "application/problem+json");
+  await server.stderr.match(/upstream: .*127\.0\.0\.1:9/);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`${signal} ends event streams with a retry, says what became of them, and exits 0`, async () => {
+    await using server = await spawnServe();
+    const reader = curlStream(`${server.url}/events/x`);
+    await reader.stdout.match(/^id: \S+\n\n/m);
+    const { code } = await server.stop(signal);
+    assertEquals(code, 0, server.stderr.text);
+    assertStringIncludes(server.stdout.text, "stopped: 0 finished, 1 streams ended, 0 cut\n");
+    assertEquals((await reader.status).code, 0); // a complete response: curl reports a cut one as 18
+    assertMatch(reader.stdout.text, /^retry: \d+$/m);
+  });
+}
+
+Deno.test("a wrong command line is one line that says what is accepted, and exit code 2", async () => {
+  await using child = spawnServeCommand(["--port", "http"]);
+  assertEquals((await child.status).code, 2);
+  await child.stderr.ended;
+  assertEquals(
+    child.stderr.text,
+    'error: --port cannot be "http"; accepted: a whole number from 0 to 65535\n',
+  );
+  assertEquals(child.stdout.text, "");
+});
+
+Deno.test("a taken port is one line and exit code 1", async () => {
+  using taken = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  await using child = spawnServeCommand(["--port", String(taken.addr.port)]);
+  assertEquals((await child.status).code, 1);
+  await child.stderr.ended;
+  assertEquals(child.stderr.text, `error: Cannot listen on 127.0.0.1:${taken.addr.port}: it is in use\n`);
+});
+
+Deno.test("an unknown selector is one line that names those there are, and exit code 1", async () => {
+  await using child = spawnServeCommand([], { SLUICE_SELECTOR: "kqueue" });
+  assertEquals((await child.status).code, 1);
+  await child.stderr.ended;
+  assertMatch(child.stderr.text, /^error: Cannot open the selector "kqueue": .*"native".*\n$/);
+});
