@@ -35,9 +35,10 @@ const PORT_MAX = 65535;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { isAuthority } from "./authority.ts";
  * const bytes = new TextEncoder().encode("[::1]:8000");
- * console.assert(isAuthority(bytes, 0, bytes.length, true));
+ * assert(isAuthority(bytes, 0, bytes.length, true));
  * ```
  */
 export function isAuthority(bytes: Uint8Array, start: number, end: number, needsPort: boolean): boolean {

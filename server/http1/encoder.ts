@@ -69,8 +69,9 @@ export interface RequestHeadInit {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { FieldBlock } from "./encoder.ts";
- * console.assert(new FieldBlock([["server", "sluice"]]).text === "server: sluice\r\n");
+ * assert(new FieldBlock([["server", "sluice"]]).text === "server: sluice\r\n");
  * ```
  */
 export class FieldBlock {
@@ -80,6 +81,8 @@ export class FieldBlock {
   readonly hasDate: boolean;
 
   /**
+   * Checks and encodes the lines.
+   *
    * @param fields the lines; those that frame the message or manage the connection are left out
    * @throws {LocalProtocolError} a name or value no message may carry
    */
@@ -111,6 +114,7 @@ interface EncodedLines {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeResponseHead } from "./encoder.ts";
  * const head = encodeResponseHead({
  *   status: 200,
@@ -121,7 +125,7 @@ interface EncodedLines {
  *   keepAlive: true,
  *   date: null,
  * });
- * console.assert(head === "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\n");
+ * assert(head === "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\n");
  * ```
  */
 export function encodeResponseHead(init: ResponseHeadInit): string {
@@ -158,8 +162,9 @@ export function encodeResponseHead(init: ResponseHeadInit): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeInterimHead } from "./encoder.ts";
- * console.assert(encodeInterimHead(100) === "HTTP/1.1 100 Continue\r\n\r\n");
+ * assert(encodeInterimHead(100) === "HTTP/1.1 100 Continue\r\n\r\n");
  * ```
  */
 export function encodeInterimHead(status: number, fields?: FieldLines): string {
@@ -179,6 +184,7 @@ export function encodeInterimHead(status: number, fields?: FieldLines): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeRequestHead } from "./encoder.ts";
  * const head = encodeRequestHead({
  *   method: "GET",
@@ -187,7 +193,7 @@ export function encodeInterimHead(status: number, fields?: FieldLines): string {
  *   framing: { kind: "none" },
  *   keepAlive: true,
  * });
- * console.assert(head === "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+ * assert(head === "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
  * ```
  */
 export function encodeRequestHead(init: RequestHeadInit): string {
@@ -231,8 +237,9 @@ export function encodeRequestHead(init: RequestHeadInit): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeChunkHeader } from "./encoder.ts";
- * console.assert(encodeChunkHeader(255) === "ff\r\n");
+ * assert(encodeChunkHeader(255) === "ff\r\n");
  * ```
  */
 export function encodeChunkHeader(length: number): string {
@@ -250,8 +257,9 @@ export function encodeChunkHeader(length: number): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeLastChunk } from "./encoder.ts";
- * console.assert(encodeLastChunk([["x-sum", "42"]]) === "0\r\nx-sum: 42\r\n\r\n");
+ * assert(encodeLastChunk([["x-sum", "42"]]) === "0\r\nx-sum: 42\r\n\r\n");
  * ```
  */
 export function encodeLastChunk(trailers?: FieldLines): string {

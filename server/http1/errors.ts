@@ -14,9 +14,10 @@ export type MessageRole = "request" | "response";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { Http1Error } from "./errors.ts";
  * const error = new Http1Error("host-missing", "request");
- * console.assert(error.code === "SLUICE_HTTP_HOST_MISSING" && error.status === 400);
+ * assert(error.code === "SLUICE_HTTP_HOST_MISSING" && error.status === 400);
  * ```
  */
 export class Http1Error extends Error {
@@ -30,6 +31,8 @@ export class Http1Error extends Error {
   readonly refusal: RefusalId;
 
   /**
+   * Takes message, section and status from the table.
+   *
    * @param refusal which rule was broken
    * @param role whether a request or a response broke it
    */
@@ -48,8 +51,9 @@ export class Http1Error extends Error {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { LocalProtocolError } from "./errors.ts";
- * console.assert(new LocalProtocolError("Cannot encode: …").status === 500);
+ * assert(new LocalProtocolError("Cannot encode: …").status === 500);
  * ```
  */
 export class LocalProtocolError extends Error {
@@ -60,7 +64,12 @@ export class LocalProtocolError extends Error {
   /** Never. */
   readonly isPeerFault = false;
 
-  /** @param message "Cannot …: why" */
+  /**
+   * Says what is wrong.
+   *
+   * @param message "Cannot …: why"
+   * @param options its `cause`
+   */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "LocalProtocolError";

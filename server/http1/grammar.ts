@@ -112,8 +112,9 @@ export function isText(bytes: Uint8Array, start: number, end: number, text: stri
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { latin1 } from "./grammar.ts";
- * console.assert(latin1(new Uint8Array([0x48, 0x69, 0xe9]), 0, 3) === "Hi\xe9");
+ * assert(latin1(new Uint8Array([0x48, 0x69, 0xe9]), 0, 3) === "Hi\xe9");
  * ```
  */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {

@@ -21,10 +21,11 @@ const NO_BYTES = new Uint8Array(0);
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { HeadStore } from "./head_store.ts";
  * const store = new HeadStore();
  * const start = store.keep(new Uint8Array([1, 2, 3]), 1, 3);
- * console.assert(store.bytes[start] === 2);
+ * assert(store.bytes[start] === 2);
  * ```
  */
 export class HeadStore {

@@ -36,8 +36,9 @@ export const MESSAGE_LIMITS_DEFAULT: MessageLimits = Object.freeze({
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { RESPONSE_LIMITS_DEFAULT } from "./limits.ts";
- * console.assert(RESPONSE_LIMITS_DEFAULT.bodyBytesMax === Infinity);
+ * assert(RESPONSE_LIMITS_DEFAULT.bodyBytesMax === Infinity);
  * ```
  */
 export const RESPONSE_LIMITS_DEFAULT: MessageLimits = Object.freeze({

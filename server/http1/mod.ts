@@ -6,7 +6,9 @@
 export * from "./encoder.ts";
 export * from "./errors.ts";
 export * from "./head_store.ts";
+export * from "./leniencies.ts";
 export * from "./limits.ts";
 export type * from "./message.ts";
+export { MessageReader } from "./message_reader.ts";
 export * from "./parser.ts";
 export * from "./refusals.ts";

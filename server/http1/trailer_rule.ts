@@ -64,8 +64,9 @@ const DROPPED: ReadonlySet<string> = new Set([
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { isRefusedTrailer } from "./trailer_rule.ts";
- * console.assert(isRefusedTrailer("content-length") && !isRefusedTrailer("x-checksum"));
+ * assert(isRefusedTrailer("content-length") && !isRefusedTrailer("x-checksum"));
  * ```
  */
 export function isRefusedTrailer(name: string): boolean {
@@ -79,8 +80,9 @@ export function isRefusedTrailer(name: string): boolean {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { isForbiddenTrailer } from "./trailer_rule.ts";
- * console.assert(isForbiddenTrailer("authorization") && !isForbiddenTrailer("x-checksum"));
+ * assert(isForbiddenTrailer("authorization") && !isForbiddenTrailer("x-checksum"));
  * ```
  */
 export function isForbiddenTrailer(name: string): boolean {
