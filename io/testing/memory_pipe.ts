@@ -78,8 +78,9 @@ export class MemoryPipe {
     return count;
   }
 
-  /** Drops what was not read. */
+  /** Drops what was not read, the end included: a reset must not read as an end. */
   clear(): void {
     this.#length = 0;
+    this.#hasEnd = false;
   }
 }

@@ -20,7 +20,8 @@ Deno.test("150 seeds of splits and stalls: every line comes back", async () => {
 
 Deno.test("400 seeds with resets: a client gets everything or an error, never a part that looks whole", async () => {
   let resets = 0;
-  for (let seed = 1; seed <= 400; seed++) {
+  // Seed 1040 has a reset come after the FIN, with bytes unread.
+  for (const seed of [1040, ...Array.from({ length: 400 }, (_, index) => index + 1)]) {
     const outcomes = await echoUnderFaults(seed, FaultPlan.fromSeed(seed, { resets: true }));
     for (const outcome of outcomes) {
       if (outcome === "whole") continue;
