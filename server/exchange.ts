@@ -70,6 +70,9 @@ function drainingReason(): DOMException {
 /** The parameters of a request that went through no router. */
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 
+/** The scheme's default port, which URLs leave out (RFC 9110 §4.2.1). */
+const HTTP_PORT = 80;
+
 /** One request and its response; see the module's text. */
 export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
   /** The request's head, retained. */
@@ -206,8 +209,8 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
   get authority(): string {
     const { localAddr } = this;
     if (localAddr.transport === "unix") return "localhost";
-    const { hostname, port } = localAddr;
-    return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+    const host = localAddr.hostname.includes(":") ? `[${localAddr.hostname}]` : localAddr.hostname;
+    return localAddr.port === HTTP_PORT ? host : `${host}:${localAddr.port}`;
   }
 
   // ---- IncomingBodyOwner: what the body's reader asks for ---------------------------------------------------------
