@@ -31,6 +31,10 @@ export class MemoryListener implements Listener {
         `Cannot listen: connectionsMax must be an integer from 1 on, not ${connectionsMax}`,
       );
     }
+    const { backlog = 1 } = options; // There is no queue in front of a dispatch; only what makes no sense is refused.
+    if (!Number.isSafeInteger(backlog) || backlog < 1) {
+      throw new RangeError(`Cannot listen: backlog must be an integer from 1 on, not ${backlog}`);
+    }
     this.addr = addr;
     this.#createProtocol = createProtocol;
     this.#connectionsMax = connectionsMax;
