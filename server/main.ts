@@ -9,6 +9,7 @@
  */
 import { SluiceError } from "../io/errors.ts";
 import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
+import type { TcpAddr } from "../io/selector.ts";
 import { type App, createApp } from "./app.ts";
 import { cliHelp, type CliOptions, parseCli } from "./cli.ts";
 import { type DemoStats, demoUpstream } from "./demo/demo_upstream.ts";
@@ -25,32 +26,31 @@ const EXIT_INTERRUPTED = 130;
 interface Running {
   readonly selector: SelectedSelector;
   readonly app: App;
-  readonly server: Server;
-  readonly demo: Server | null;
+  readonly server: Server<TcpAddr>;
+  readonly demo: Server<TcpAddr> | null;
 }
 
 /** Address as it stands in a URL. */
-function urlOf(server: Server): string {
-  const { addr } = server;
-  if (addr.transport === "unix") return `unix:${addr.path}`;
-  return `http://${addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname}:${addr.port}`;
+function urlOf(server: Server<TcpAddr>): string {
+  const { hostname, port } = server.addr;
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 /** Starts everything; what cannot start is thrown. */
 function start(options: CliOptions): Running {
   const selector = openSelector();
   const quiet = { selector, hostname: "127.0.0.1", port: 0, onListen() {} };
-  let demo: Server | null = null;
+  let demo: Server<TcpAddr> | null = null;
   let demoStats: DemoStats | null = null;
   if (options.upstream === null) {
     const handler = demoUpstream(selector);
     demoStats = handler.stats;
     demo = serve(quiet, handler);
   }
-  let server: Server | null = null;
+  let server: Server<TcpAddr> | null = null;
   const app = createApp({
     selector,
-    upstream: options.upstream ?? urlOf(demo as Server),
+    upstream: options.upstream ?? urlOf(demo as Server<TcpAddr>),
     serverStats: () => server?.stats ?? null,
     ...(demoStats && { demoStats }),
     onUpstreamError: (error) => console.error(`upstream: ${error.message}`),

@@ -4,7 +4,7 @@
  * @module
  */
 import { openSelector } from "../io/open_selector.ts";
-import type { Addr, Clock, Listener, ListenOptions, Selector } from "../io/selector.ts";
+import type { Addr, Clock, Listener, ListenOptions, Selector, TcpAddr, UnixAddr } from "../io/selector.ts";
 import { AddressCounter } from "./address_counter.ts";
 import { Connection } from "./connection.ts";
 import { DateCache } from "./date_cache.ts";
@@ -20,7 +20,7 @@ import { Shutdown, type ShutdownOptions, type ShutdownReport } from "./shutdown.
 import { WriteBudget } from "./write_budget.ts";
 
 /** Options of `serve`. Those that `Deno.serve` has mean the same here. */
-export interface ServeOptions {
+export interface ServeOptions<Address extends Addr = Addr> {
   /** Port to listen on; 0 picks a free one. Default 8000. */
   readonly port?: number;
   /** Address to listen on, or `"localhost"`. Default `"0.0.0.0"`. */
@@ -34,7 +34,7 @@ export interface ServeOptions {
   /** Stops the server at once when aborted: connections are cut. */
   readonly signal?: AbortSignal;
   /** Called, before `serve` returns, with the address. Default: nothing is printed. */
-  readonly onListen?: (addr: Addr) => void;
+  readonly onListen?: (addr: Address) => void;
   /**
    * Makes the response for what a handler threw or rejected with, or for its returning no response; also told of
    * bodies that failed after their head was sent (the response it then makes is not used). Default: prints the error and
@@ -58,10 +58,16 @@ export interface ServeOptions {
   readonly proxyProtocol?: ProxyProtocolOptions;
 }
 
+/** Options of a server that listens on a port. */
+export type ServeTcpOptions = ServeOptions<TcpAddr> & { readonly path?: never };
+
+/** Options of a server that listens on a Unix socket. */
+export type ServeUnixOptions = ServeOptions<UnixAddr> & { readonly path: string };
+
 /** A server at work. */
-export interface Server {
+export interface Server<Address extends Addr = Addr> {
   /** Where it listens, with the port that was picked. */
-  readonly addr: Addr;
+  readonly addr: Address;
   /** Resolves when it has stopped and everything is released. */
   readonly finished: Promise<void>;
   /** What it counts; a live view. */
@@ -89,29 +95,45 @@ const PORT_DEFAULT = 8000;
  * import { serve } from "@sluice/kit";
  *
  * await using server = serve({ port: 0 }, () => new Response("Hello"));
- * if (server.addr.transport === "tcp") {
- *   console.log(await (await fetch(`http://127.0.0.1:${server.addr.port}/`)).text()); // "Hello"
- * }
+ * console.log(await (await fetch(`http://127.0.0.1:${server.addr.port}/`)).text()); // "Hello"
  * ```
  */
-export function serve(handler: Handler): Server;
+export function serve(handler: Handler): Server<TcpAddr>;
 /**
- * The same with options.
+ * The same on a port of choice.
  *
  * @param options where to listen, what to allow
  * @param handler called for each request
  */
-export function serve(options: ServeOptions, handler: Handler): Server;
+export function serve(options: ServeTcpOptions, handler: Handler): Server<TcpAddr>;
+/**
+ * The same on a Unix socket.
+ *
+ * @param options where to listen, what to allow
+ * @param handler called for each request
+ */
+export function serve(options: ServeUnixOptions, handler: Handler): Server<UnixAddr>;
 /**
  * The same with the handler among the options.
  *
  * @param options where to listen, what to allow, and the handler
  */
-export function serve(options: ServeOptions & { readonly handler: Handler }): Server;
-export function serve(
-  first: Handler | ServeOptions | (ServeOptions & { readonly handler: Handler }),
-  second?: Handler | ServeOptions,
-): Server {
+export function serve(options: ServeTcpOptions & { readonly handler: Handler }): Server<TcpAddr>;
+/**
+ * The same with the handler among the options, on a Unix socket.
+ *
+ * @param options where to listen, what to allow, and the handler
+ */
+export function serve(options: ServeUnixOptions & { readonly handler: Handler }): Server<UnixAddr>;
+/**
+ * The same where it is not known in advance whether a port or a path is given.
+ *
+ * @param options where to listen, what to allow
+ * @param handler called for each request
+ */
+export function serve(options: ServeOptions, handler: Handler): Server;
+// deno-lint-ignore no-explicit-any -- the overloads promise the kind of address that the options ask for
+export function serve(first: unknown, second?: unknown): any {
   const { options, handler } = sortArguments(first, second);
   return new HttpServer(options, handler);
 }
