@@ -145,7 +145,8 @@ export class Reply extends ReplyBase {
     const real = new Response(this.#isSpent ? new ReadableStream() : webBody(raw.body), webInit(raw));
     if (this.#isSpent) real.body?.cancel().catch(() => {});
     this.#real = real;
-    // Asking for it also makes Deno give up what it prepares for its own server, which only the real object may release.
+    // Deno prepares a native response that its server takes from the object it was given, here the reply, while the real
+    // one frees it when it is collected: twice, then. Handing out the headers, which may change, makes Deno drop it.
     raw.fields = real.headers;
     return real;
   }
