@@ -367,7 +367,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   /** Reads what is left of a body nobody reads, for a while. */
   #dropBody(exchange: Exchange): void {
-    exchange.body!.discard(new ConnectionClosedError("Cannot read the body: the request was answered"));
+    exchange.body!.discard(new ConnectionClosedError("Cannot read the body of a request that was answered"));
     this.intake.dropBody();
     this.#link.phases.linger(this.#server.clock.now());
   }
@@ -375,7 +375,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   /** The last response was sent. */
   #endAfter(exchange: Exchange): void {
     const { hasUnread } = this.intake;
-    const reason = new ConnectionClosedError("Cannot answer: the connection ends with an earlier response");
+    const reason = new ConnectionClosedError("Cannot answer after a response that ends the connection");
     this.#responses.dropAll(reason, true);
     this.intake.takeIncoming()?.bodyFailed(reason);
     this.intake.stop();

@@ -161,7 +161,7 @@ export class ResponseQueue implements SenderOwner {
 
   /** The client's FIN came: nobody waits for a stream any more; what is all there is still sent. */
   clientLeft(): void {
-    const reason = new ConnectionClosedError("Cannot complete the response: the client left");
+    const reason = new ConnectionClosedError("Cannot complete the response for a client that left");
     for (const exchange of [...this.#exchanges]) exchange.clientLeft(reason);
     const first = this.#exchanges[0];
     if (first !== undefined && first.phase === SENDING && !first.isWhole) this.#link.abort(reason);

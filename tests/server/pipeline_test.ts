@@ -354,8 +354,8 @@ Deno.test("a body may be read on after the answer", async () => {
 });
 
 Deno.test("a handler that answers and then stops reading the body has its connection cut after handlerMs", async () => {
-  await using http = new MemoryHttp((request) => {
-    request.body!.getReader().read(); // once
+  await using http = new MemoryHttp(async (request) => {
+    await request.body!.getReader().read(); // once
     return new Reply("go on");
   }, { deadlines: { handlerMs: 1_000 } });
   const client = await http.connect();
