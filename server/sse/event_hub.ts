@@ -9,8 +9,9 @@
  * What bounds it, and what happens then:
  * - readers in all, per topic, per address; topics with readers: refused with 503 or 429 and a problem body. (A browser's
  *   `EventSource` does not try again after that; other clients see `Retry-After`.)
- * - bytes that wait for one reader: it is cut, so that its client sees the connection break and comes back, or is sent back
- *   to the log (`slowReaders`). More than the limit never waits, but for the one event that reached it.
+ * - bytes that wait for one reader: it gets no more live, and goes on from the log when it has taken what waits; where the
+ *   log has trimmed what it missed, it is told so by a gap. So its queue is the log, and nothing is kept for it.
+ * - bytes published before such a reader has taken what waits: it is cut; its client sees the connection break and comes back.
  * - bytes of an event, publishes the log has not answered yet: refused with `HubLimitError`.
  * - history: the log's own bounds.
  *
@@ -63,13 +64,16 @@ export interface EventHubOptions {
   readonly topicsMax?: number;
   /** Bytes of an event, its id excluded. Default 64 KiB: a page of text; larger things are better fetched by their URL. */
   readonly eventBytesMax?: number;
-  /** Bytes that may wait for one reader beyond what its kernel took. Default 1 MiB: seconds of a very busy topic. */
+  /**
+   * Bytes that may wait for one reader beyond what its kernel took; then it goes on from the log. Default 256 KiB: a
+   * quarter of what a server lets a connection buffer, so that this answer comes before that one.
+   */
   readonly readerBufferBytesMax?: number;
   /**
-   * What happens to a reader for whom more waits: `"cut"` aborts its connection (the client reconnects and resumes),
-   * `"catchUp"` goes on from the log when it has taken what waits; behind the log it gets a gap. Default `"cut"`.
+   * Bytes that may be published to its topic before such a reader has taken what waits; then it is cut. Default 1 MiB,
+   * what the default log keeps of a topic: there is little use in waiting for it longer.
    */
-  readonly slowReaders?: "cut" | "catchUp";
+  readonly readerLagBytesMax?: number;
   /** Publishes that a log has not answered yet. Default 1,024. */
   readonly publishesMax?: number;
   /** Fields added to every stream's response, such as those of CORS; they may replace the usual ones. */
@@ -117,7 +121,8 @@ function settingsOf(options: EventHubOptions) {
       : bound("addressReadersMax", addressReadersMax),
     topicsMax: bound("topicsMax", options.topicsMax ?? readersMax),
     eventBytesMax: bound("eventBytesMax", options.eventBytesMax ?? 64 * 1024),
-    readerBufferBytesMax: bound("readerBufferBytesMax", options.readerBufferBytesMax ?? 1024 * 1024),
+    readerBufferBytesMax: bound("readerBufferBytesMax", options.readerBufferBytesMax ?? 256 * 1024),
+    readerLagBytesMax: bound("readerLagBytesMax", options.readerLagBytesMax ?? 1024 * 1024),
     publishesMax: bound("publishesMax", options.publishesMax ?? 1_024),
   };
 }
@@ -193,12 +198,12 @@ export class EventHub {
       : new Heartbeat(options.timers ?? this.#ownTimers!, heartbeatMs);
     this.#ownsLog = options.log === undefined;
     this.log = options.log ?? new MemoryLog();
-    const { drainRetryMs, readerBufferBytesMax } = this.#settings;
+    const { drainRetryMs, readerBufferBytesMax, readerLagBytesMax } = this.#settings;
     this.#core = {
       log: this.log,
       counters: this.#counters,
       readerBufferBytesMax,
-      slowReaders: options.slowReaders ?? "cut",
+      readerLagBytesMax,
       preamble,
       drainRetryMs: () => Math.round(drainRetryMs * (1 + Math.random())),
       join: (reader) => this.#join(reader),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SluiceError } from "../../io/errors.ts";
+import { ConnectionError, SluiceError } from "../../io/errors.ts";
 
 /** Base of what an event hub refuses. */
 export class HubError extends SluiceError {
@@ -70,19 +70,19 @@ export class HubClosedError extends HubError {
   }
 }
 
-/** A reader was cut because it took its events more slowly than they came. */
-export class SlowReaderError extends SluiceError {
+/** A reader was cut because it did not take what waited for it while too much was published. */
+export class SlowReaderError extends ConnectionError {
   /** What waited for it, bytes. */
   readonly bufferedBytes: number;
-  /** What may wait, bytes. */
-  readonly readerBufferBytesMax: number;
-  /** Makes the error. @param bufferedBytes what waited for it @param readerBufferBytesMax what may wait */
-  constructor(bufferedBytes: number, readerBufferBytesMax: number) {
+  /** What was published since it was last given something, bytes. */
+  readonly lagBytes: number;
+  /** Makes the error. @param bufferedBytes what waited for it @param lagBytes what was published meanwhile */
+  constructor(bufferedBytes: number, lagBytes: number) {
     super(
       "SLUICE_SLOW_READER",
-      `Cannot go on with an event stream: ${bufferedBytes} bytes wait for its reader, ${readerBufferBytesMax} may`,
+      `Cannot go on with an event stream: its reader did not take the ${bufferedBytes} bytes that wait while ${lagBytes} more were published`,
     );
     this.bufferedBytes = bufferedBytes;
-    this.readerBufferBytesMax = readerBufferBytesMax;
+    this.lagBytes = lagBytes;
   }
 }

@@ -13,6 +13,9 @@
  * delivers (the *tail*), which the reader gets after its page. The tail is bounded; a reader that finds it cut short
  * reads the log once more.
  *
+ * A reader for whom too much waits goes back to being fed from the log, so the log is its queue and costs nothing per reader.
+ * If it has not taken what waits by the time that much more was published, it is cut.
+ *
  * Known limit: where a log takes longer to answer than `TAIL_BYTES_MAX` take to be published, over and over, a reader
  * stays behind until it is told of a gap.
  *
@@ -43,7 +46,7 @@ export interface HubCounters {
   gaps: number;
   /** Readers cut for being slow. */
   cutSlow: number;
-  /** Times a slow reader was sent back to the log instead. */
+  /** Times a reader was sent back to the log to catch up. */
   caughtUp: number;
   /** Readers aborted because the log failed. */
   logFailures: number;
@@ -57,10 +60,10 @@ export interface HubCore {
   readonly log: EventLog;
   /** What is counted. */
   readonly counters: HubCounters;
-  /** Bytes that may wait for one reader. */
+  /** Bytes that may wait for one reader; above it, it goes on from the log. */
   readonly readerBufferBytesMax: number;
-  /** What happens to a reader for whom more waits. */
-  readonly slowReaders: "cut" | "catchUp";
+  /** Bytes that may be published before a reader behind has taken what waits; above it, it is cut. */
+  readonly readerLagBytesMax: number;
   /** Sent first on every stream: a `retry:` line or nothing. */
   readonly preamble: string;
   /** How long the reader of a stream that is ended should wait before it comes back, milliseconds. */
@@ -112,6 +115,8 @@ export class HubReader implements BodyProducer, Beating {
   isLive = false;
   /** Whether an answer of the log is awaited for it. */
   isReading = false;
+  /** How many bytes the topic had delivered when it was last given something, if it is not live. */
+  fedAtBytes = 0;
   heartbeatGroup = -1;
   heartbeatIndex = -1;
   readonly #core: HubCore;
@@ -174,6 +179,8 @@ export class HubTopic {
   readonly #readers: HubReader[] = [];
   /** Offset of the last event delivered since the topic has readers. */
   #lastOffset = 0;
+  /** Bytes of all events delivered since the topic has readers, counted once each. */
+  #deliveredBytes = 0;
   /** Readers for whom an answer of the log is awaited. */
   #reading = 0;
   /** What was delivered while `#reading` was above 0, all of it after `#tailStart`. */
@@ -200,6 +207,7 @@ export class HubTopic {
   /** Takes a reader in. */
   add(reader: HubReader): void {
     reader.topic = this;
+    reader.fedAtBytes = this.#deliveredBytes;
     reader.index = this.#readers.push(reader) - 1;
   }
 
@@ -231,25 +239,27 @@ export class HubTopic {
     }
     this.#lastOffset = offset;
     if (this.#reading > 0) this.#keep(offset, body);
+    const { length } = body.plain.bytes;
+    this.#deliveredBytes += length;
     const readers = this.#readers;
-    const bufferMax = this.#core.readerBufferBytesMax;
+    const { readerBufferBytesMax, counters } = this.#core;
     let delivered = 0;
     // Downwards: a reader that leaves from within is replaced by the last one, which was served already. Where two leave
     // at once that does not hold, and `servedOffset` keeps a reader from being served twice.
     for (let index = readers.length - 1; index >= 0; index--) {
       const reader = readers[index];
-      if (reader === undefined || !reader.isLive || reader.servedOffset >= offset) continue;
+      if (reader === undefined || reader.servedOffset >= offset) continue;
       const writer = reader.writer!;
-      if (writer.bufferedBytes > bufferMax) {
-        this.#tooSlow(reader, writer);
-        continue;
+      if (!reader.isLive) this.#checkLag(reader);
+      else if (writer.bufferedBytes > readerBufferBytesMax) this.#fallBehind(reader);
+      else {
+        reader.servedOffset = offset;
+        writer.writeShared(body);
+        delivered++;
       }
-      reader.servedOffset = offset;
-      writer.writeShared(body);
-      delivered++;
     }
-    this.#core.counters.delivered += delivered;
-    this.#core.counters.bytes += delivered * body.plain.bytes.length;
+    counters.delivered += delivered;
+    counters.bytes += delivered * length;
   }
 
   /** Begins a reader's stream: the preamble, its position, and what the log has for it. */
@@ -317,6 +327,7 @@ export class HubTopic {
       counters.bytes += bytes.length;
     }
     reader.servedOffset = reader.position = page.offset;
+    reader.fedAtBytes = this.#deliveredBytes;
     if (!page.isLast || page.offset < this.#tailStart) return;
     for (const { offset, body } of this.#tail) {
       if (offset <= reader.servedOffset) continue;
@@ -348,17 +359,24 @@ export class HubTopic {
     this.#tailBytes = 0;
   }
 
-  #tooSlow(reader: HubReader, writer: BodyWriter): void {
-    const { counters, readerBufferBytesMax, slowReaders } = this.#core;
-    if (slowReaders === "cut") {
-      counters.cutSlow++;
-      this.#core.leave(reader);
-      return writer.abort(new SlowReaderError(writer.bufferedBytes, readerBufferBytesMax));
-    }
-    counters.caughtUp++;
+  /** More waits for a live reader than may: it gets the rest from the log when it has taken that. */
+  #fallBehind(reader: HubReader): void {
+    this.#core.counters.caughtUp++;
     reader.isLive = false;
     reader.position = reader.servedOffset;
+    reader.fedAtBytes = this.#deliveredBytes;
     this.feed(reader);
+  }
+
+  /** Cuts a reader that did not take what waits for it while too much was published. */
+  #checkLag(reader: HubReader): void {
+    const { counters, readerLagBytesMax } = this.#core;
+    const lagBytes = this.#deliveredBytes - reader.fedAtBytes;
+    if (lagBytes <= readerLagBytesMax || reader.isReading) return;
+    counters.cutSlow++;
+    this.#core.leave(reader);
+    const writer = reader.writer!;
+    writer.abort(new SlowReaderError(writer.bufferedBytes, lagBytes));
   }
 
   /** The log failed a reader: its stream is not complete, so it is aborted, and the client comes back. */

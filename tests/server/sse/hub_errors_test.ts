@@ -29,5 +29,5 @@ Deno.test("the other refusals have their code and data", () => {
   ]);
   const slow = new SlowReaderError(2, 1);
   assertInstanceOf(slow, SluiceError);
-  assertEquals([slow.code, slow.bufferedBytes, slow.readerBufferBytesMax], ["SLUICE_SLOW_READER", 2, 1]);
+  assertEquals([slow.code, slow.bufferedBytes, slow.lagBytes], ["SLUICE_SLOW_READER", 2, 1]);
 });

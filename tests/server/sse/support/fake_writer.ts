@@ -134,7 +134,10 @@ export class FakeWriter implements BodyWriter {
     if (this.isClosed) return;
     this.ended = ended;
     this.reason = reason;
-    if (ended !== "end") this.#queue = [];
+    if (ended !== "end") {
+      this.#queue = [];
+      this.bufferedBytes = 0;
+    }
     for (const { resolve, reject } of this.#drains) reason === null ? resolve() : reject(reason);
     this.#drains = [];
   }
