@@ -21,7 +21,7 @@ export interface DemoCounts {
 }
 
 /** The demo broke off an answer because the request asked for it. */
-export class DemoFailure extends SluiceError {
+export class DemoFailureError extends SluiceError {
   /** @param tokens after how many tokens */
   constructor(tokens: number) {
     super("SLUICE_DEMO_FAILURE", `Cannot go on: the request asked for a failure after ${tokens} tokens`);
@@ -88,7 +88,7 @@ abstract class Answer implements BodyProducer, TokenSink {
     const writer = this.writer!;
     this.writer = null;
     this.#counts.active--;
-    writer.abort(new DemoFailure(this.tokens.made));
+    writer.abort(new DemoFailureError(this.tokens.made));
   }
 
   /** What comes before the first token. */

@@ -61,7 +61,7 @@ export interface GatewayOptions {
   readonly queueTimeoutMs?: number;
   /** How long connecting may take; then 504. Default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** How long the upstream may take to answer a whole request; then 504. `null` for ever. Default 600,000. */
+  /** How long the upstream may take to answer a whole request; then 504. `null` for ever. Default 290,000. */
   readonly headTimeoutMs?: number | null;
   /** How long a response may be silent while the client reads; then it is cut. `null` for ever. Default 600,000. */
   readonly bodyIdleTimeoutMs?: number | null;
@@ -116,8 +116,11 @@ const QUEUE_TIMEOUT_MS = 10_000;
 /** Two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5) and some room. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** OpenAI's own clients wait 10 minutes: models that think before the first token, or do not stream, take that long. */
-const ANSWER_TIMEOUT_MS = 600_000;
+/** Answers that are not streamed take minutes. A little less than `serve()` waits, so that the client hears who was slow. */
+const HEAD_TIMEOUT_MS = 290_000;
+
+/** Models think for minutes between two tokens, and OpenAI's own clients wait 10; a quiet connection costs little. */
+const BODY_IDLE_TIMEOUT_MS = 600_000;
 
 /** What curl waits; a server that knows `Expect` answers at once. */
 const CONTINUE_TIMEOUT_MS = 1_000;
@@ -274,13 +277,13 @@ function poolOptions(options: GatewayOptions): PoolOptions {
     queueTimeoutMs: duration("queueTimeoutMs", options.queueTimeoutMs ?? QUEUE_TIMEOUT_MS),
     connectTimeoutMs: duration("connectTimeoutMs", options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
     continueTimeoutMs: duration("continueTimeoutMs", options.continueTimeoutMs ?? CONTINUE_TIMEOUT_MS),
-    headTimeoutMs: durationOrNever("headTimeoutMs", options.headTimeoutMs),
-    bodyIdleTimeoutMs: durationOrNever("bodyIdleTimeoutMs", options.bodyIdleTimeoutMs),
+    headTimeoutMs: durationOrNever("headTimeoutMs", options.headTimeoutMs, HEAD_TIMEOUT_MS),
+    bodyIdleTimeoutMs: durationOrNever("bodyIdleTimeoutMs", options.bodyIdleTimeoutMs, BODY_IDLE_TIMEOUT_MS),
   };
 }
 
-function durationOrNever(name: string, value: number | null | undefined): number | null {
-  return value === null ? null : duration(name, value ?? ANSWER_TIMEOUT_MS);
+function durationOrNever(name: string, value: number | null | undefined, fallback: number): number | null {
+  return value === null ? null : duration(name, value ?? fallback);
 }
 
 function duration(name: string, value: number): number {

@@ -20,6 +20,14 @@ export class UploadLengthError extends SluiceError {
   }
 }
 
+/** The stream failed with something that is no `Error`, which is the `cause`. */
+export class UploadFailedError extends SluiceError {
+  /** @param cause what the stream failed with */
+  constructor(cause: unknown) {
+    super("SLUICE_UPLOAD_FAILED", `Cannot forward the body: ${cause}`, { cause });
+  }
+}
+
 /** Reads a web stream for a `BodyConsumer`. */
 export class StreamSource implements BodySource, BodyFlow {
   /** Bytes in all when declared, else `null`. */
@@ -84,7 +92,7 @@ export class StreamSource implements BodySource, BodyFlow {
     } catch (cause) {
       const consumer = this.#consumer;
       this.#consumer = null;
-      consumer?.failed(cause instanceof Error ? cause : new Error(String(cause), { cause }));
+      consumer?.failed(cause instanceof Error ? cause : new UploadFailedError(cause));
     } finally {
       this.#isReading = false;
     }

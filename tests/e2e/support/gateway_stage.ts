@@ -1,10 +1,12 @@
 /** A gateway under a real `serve()`, in front of an upstream of the test's. */
 
+import { assert, assertEquals } from "@std/assert";
 import { openSelector } from "../../../io/open_selector.ts";
 import type { SluiceError } from "../../../io/errors.ts";
 import type { TcpAddr } from "../../../io/selector.ts";
 import { type Gateway, gateway, type GatewayOptions } from "../../../server/gateway/gateway.ts";
 import { serve, type ServeOptions } from "../../../server/serve.ts";
+import { RawUpstream, type UpstreamScript } from "./raw_upstream.ts";
 
 /** What a test gets to work with. */
 export interface GatewayStage extends AsyncDisposable {
@@ -53,4 +55,29 @@ export function stageGateway(
       await selector.close();
     },
   };
+}
+
+/** Runs a test with a gateway in front of a scripted upstream. */
+export async function withUpstream(
+  script: UpstreamScript,
+  play: (stage: GatewayStage, upstream: RawUpstream) => Promise<void>,
+  options: Parameters<typeof stageGateway>[1] = {},
+  serveOptions: Parameters<typeof stageGateway>[2] = {},
+): Promise<void> {
+  try {
+    await using upstream = await RawUpstream.start(script);
+    await using stage = stageGateway(upstream.url, options, serveOptions);
+    await play(stage, upstream);
+  } catch (error) {
+    // What the test saw says more than that the upstream's script was cut short by it.
+    throw error instanceof SuppressedError ? error.suppressed : error;
+  }
+}
+
+/** Checks a problem document. */
+export async function assertProblem(response: Response, status: number, code: string): Promise<void> {
+  assertEquals([response.status, response.headers.get("content-type")], [status, "application/problem+json"]);
+  const problem = await response.json();
+  assertEquals([problem.status, problem.code], [status, code]);
+  assert(!JSON.stringify(problem).includes("127.0.0.1"), "the upstream's address is nobody's business");
 }

@@ -4,7 +4,7 @@ import { TimerWheel } from "../../../io/timer_wheel.ts";
 import type { BodyWriter } from "../../../server/body_writer.ts";
 import {
   type DemoCounts,
-  DemoFailure,
+  DemoFailureError,
   StreamedAnswer,
   WholeAnswer,
 } from "../../../server/demo/chat_answer.ts";
@@ -136,7 +136,7 @@ Deno.test("an answer that was asked to fail aborts the connection", async () => 
   });
   answer.start(writer);
   await clock.advance(1_000);
-  assertInstanceOf(writer.reason, DemoFailure);
+  assertInstanceOf(writer.reason, DemoFailureError);
   assertEquals([writer.end_, counts.tokens, counts.active], [false, 2, 0]);
   answer.onClosed(); // as writers do after an abort
   assertEquals(counts.abandoned, 0);

@@ -1,12 +1,4 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import type { SluiceError } from "../../../io/errors.ts";
-import { MemorySelector, VirtualClock } from "../../../io/testing/mod.ts";
-import {
-  ClientConnection,
-  type ConnectionOwner,
-  type ConnectionSetup,
-  type ExchangeListener,
-} from "../../../server/gateway/client_connection.ts";
 import {
   GatewayClosedError,
   UpstreamClosedError,
@@ -15,100 +7,7 @@ import {
   UpstreamTimeoutError,
 } from "../../../server/gateway/errors.ts";
 import { RESPONSE_LIMITS_DEFAULT } from "../../../server/http1/limits.ts";
-import type { ResponseHead } from "../../../server/http1/message.ts";
-import { MemoryPeer, MemoryUpstream } from "./memory_peer.ts";
-
-const SETUP: ConnectionSetup = {
-  name: "http://upstream",
-  limits: RESPONSE_LIMITS_DEFAULT,
-  idleTimeoutMs: 4_000,
-  headTimeoutMs: 60_000,
-  bodyIdleTimeoutMs: 30_000,
-  continueTimeoutMs: 1_000,
-};
-
-const GET = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
-const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-
-/** Writes down what one exchange hears. */
-class Recorder implements ExchangeListener {
-  readonly log: string[] = [];
-  error: SluiceError | null = null;
-  onBodyCall: () => void = () => {};
-
-  onInterim(head: ResponseHead) {
-    this.log.push(`interim ${head.status}`);
-  }
-  onContinue() {
-    this.log.push("continue");
-  }
-  onHead(head: ResponseHead) {
-    this.log.push(`head ${head.status}`);
-  }
-  onBody(bytes: Uint8Array) {
-    this.log.push(`body ${new TextDecoder().decode(bytes)}`);
-    this.onBodyCall();
-  }
-  onEnd() {
-    this.log.push("end");
-  }
-  onRead() {
-    this.log.push("read");
-  }
-  onFailed(error: SluiceError) {
-    this.error = error;
-    this.log.push("failed");
-  }
-  onSendResumed() {
-    this.log.push("resumed");
-  }
-}
-
-/** Writes down what the owner hears. */
-class Owner implements ConnectionOwner {
-  readonly log: string[] = [];
-  onOpen() {
-    this.log.push("open");
-  }
-  onIdle() {
-    this.log.push("idle");
-  }
-  onClosed() {
-    this.log.push("closed");
-  }
-}
-
-interface Stage {
-  readonly clock: VirtualClock;
-  readonly selector: MemorySelector;
-  readonly owner: Owner;
-  readonly connection: ClientConnection;
-  readonly peer: MemoryPeer;
-  settle(): Promise<void>;
-}
-
-/** A connection to a peer that the test plays. */
-async function withConnection(
-  setup: Partial<ConnectionSetup>,
-  play: (stage: Stage) => Promise<void>,
-): Promise<void> {
-  const clock = new VirtualClock();
-  await using selector = new MemorySelector({ clock });
-  const upstream = new MemoryUpstream(selector);
-  const owner = new Owner();
-  const connection = new ClientConnection(owner, { ...SETUP, ...setup }, selector.timers);
-  await selector.connect(upstream.target, () => connection);
-  const peer = await upstream.accept();
-  await play({ clock, selector, owner, connection, peer, settle: () => selector.runUntilIdle() });
-}
-
-/** Begins a GET and waits until the peer has it. */
-async function beginGet({ connection, peer }: Stage): Promise<Recorder> {
-  const recorder = new Recorder();
-  connection.begin(recorder, "GET", GET, "none", false);
-  assertEquals(await peer.until("\r\n\r\n"), GET);
-  return recorder;
-}
+import { beginGet, GET, OK, Recorder, withConnection } from "./connection_stage.ts";
 
 Deno.test("an exchange passes on head, body and end, then what the read brought is over", async () => {
   await withConnection({}, async (stage) => {
