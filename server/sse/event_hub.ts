@@ -32,7 +32,8 @@ import { encodeFields, encodeRetry, type SseEvent } from "./encode.ts";
 import { eventStreamHeaders } from "./event_stream_headers.ts";
 import { Heartbeat, HEARTBEAT_MS } from "./heartbeat.ts";
 import { HubClosedError, HubError, HubLimitError, TopicNameError } from "./hub_errors.ts";
-import { FROM_NOW, type HubCore, type HubCounters, HubReader, HubTopic } from "./hub_topic.ts";
+import { FROM_NOW, type HubCore, type HubCounters, HubReader } from "./hub_reader.ts";
+import { HubTopic } from "./hub_topic.ts";
 import { lastEventIdOf } from "./last_event_id.ts";
 import { createSharedBody, releaseSharedBody } from "./shared_body.ts";
 
@@ -330,10 +331,11 @@ export class EventHub {
   }
 
   #leave(reader: HubReader): void {
-    const { topic, address } = reader;
-    if (topic === null) return;
+    if (reader.topic === null) return;
+    const { topicName, address } = reader;
+    const topic = this.#topics.get(topicName)!;
     topic.remove(reader);
-    if (topic.size === 0) this.#topics.delete(topic.name);
+    if (topic.size === 0) this.#topics.delete(topicName);
     if (address !== null) {
       const left = this.#addresses.get(address)! - 1;
       if (left === 0) this.#addresses.delete(address);

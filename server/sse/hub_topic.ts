@@ -22,64 +22,18 @@
  * @module
  */
 import { ContractError } from "../../io/errors.ts";
-import type { BodyProducer, BodyWriter, SharedBody } from "../body_writer.ts";
+import type { SharedBody } from "../body_writer.ts";
 import { formatEventId } from "../log/event_id.ts";
-import type { EventLog, LogEntry, LogPage, MaybePromise } from "../log/event_log.ts";
-import { encodeEvent, encodeId, encodeRetry } from "./encode.ts";
-import type { Beating } from "./heartbeat.ts";
+import type { LogEntry, LogPage, LogReadLimits, MaybePromise } from "../log/event_log.ts";
+import { encodeEvent, encodeId } from "./encode.ts";
 import { SlowReaderError } from "./hub_errors.ts";
+import { FROM_NOW, type HubCore, type HubReader, type ReaderTopic } from "./hub_reader.ts";
 import { releaseSharedBody, retainSharedBody } from "./shared_body.ts";
-
-/** What a hub counts. */
-export interface HubCounters {
-  /** Readers now. */
-  readers: number;
-  /** Topics with readers now. */
-  topics: number;
-  /** Events published. */
-  published: number;
-  /** Events handed to live readers. */
-  delivered: number;
-  /** Events sent from the log to readers that came back or fell behind. */
-  replayed: number;
-  /** Readers that were told of a gap. */
-  gaps: number;
-  /** Readers cut for being slow. */
-  cutSlow: number;
-  /** Times a reader was sent back to the log to catch up. */
-  caughtUp: number;
-  /** Readers aborted because the log failed. */
-  logFailures: number;
-  /** Bytes of events handed to connections, framing excluded. */
-  bytes: number;
-}
-
-/** What a topic and its readers need of their hub. */
-export interface HubCore {
-  /** Where they come from when they are not live. */
-  readonly log: EventLog;
-  /** What is counted. */
-  readonly counters: HubCounters;
-  /** Bytes that may wait for one reader; above it, it goes on from the log. */
-  readonly readerBufferBytesMax: number;
-  /** Bytes that may be published before a reader behind has taken what waits; above it, it is cut. */
-  readonly readerLagBytesMax: number;
-  /** Sent first on every stream: a `retry:` line or nothing. */
-  readonly preamble: string;
-  /** How long the reader of a stream that is ended should wait before it comes back, milliseconds. */
-  drainRetryMs(): number;
-  /** A reader's stream begins: counts it and puts it into its topic; `false` when there is no room (any more). */
-  join(reader: HubReader): boolean;
-  /** A reader's stream is over. */
-  leave(reader: HubReader): void;
-}
 
 /** Entries of one page from the log: a page is one write, and its bytes are the real bound. */
 const PAGE_ENTRIES_MAX = 256;
 /** Bytes of one page: what a connection's buffer holds before it says pause, so that a page is about what fits. */
 const PAGE_BYTES_MAX = 64 * 1024;
-/** How a page is asked for. */
-const PAGE = { entriesMax: PAGE_ENTRIES_MAX, bytesMax: PAGE_BYTES_MAX } as const;
 /** Events a tail keeps: a thousand a second through a slow answer, a quarter of a second, of a log over the network. */
 const TAIL_EVENTS_MAX = 256;
 /** Bytes a tail keeps: four pages. */
@@ -88,82 +42,7 @@ const TAIL_BYTES_MAX = 256 * 1024;
 export const GAP_EVENT = "gap";
 /** The line end that dispatches an event. */
 const LF = 10;
-/** Position of a reader that wants what comes from now on. */
-export const FROM_NOW = Symbol("from now");
-
 const encoder = new TextEncoder();
-
-/** One reader's event stream. */
-export class HubReader implements BodyProducer, Beating {
-  /** An event stream is ended early when the server stops. */
-  readonly kind = "stream";
-  /** Name of its topic. */
-  readonly topicName: string;
-  /** Where it comes from, if its readers are counted. */
-  readonly address: string | null;
-  /** Its topic while it is in one. */
-  topic: HubTopic | null = null;
-  /** Its place among the topic's readers. */
-  index = -1;
-  /** Where its stream goes; set when it starts. */
-  writer: BodyWriter | null = null;
-  /** Where to read on from the log. */
-  position: string | number | null | typeof FROM_NOW;
-  /** It was served everything up to here. */
-  servedOffset = 0;
-  /** Whether it gets events as they are published. */
-  isLive = false;
-  /** Whether an answer of the log is awaited for it. */
-  isReading = false;
-  /** How many bytes the topic had delivered when it was last given something, if it is not live. */
-  fedAtBytes = 0;
-  heartbeatGroup = -1;
-  heartbeatIndex = -1;
-  readonly #core: HubCore;
-
-  /** @param core its hub @param topicName where it reads @param position from where @param address for the limit per address */
-  constructor(
-    core: HubCore,
-    topicName: string,
-    position: string | null | typeof FROM_NOW,
-    address: string | null,
-  ) {
-    this.#core = core;
-    this.topicName = topicName;
-    this.position = position;
-    this.address = address;
-  }
-
-  start(writer: BodyWriter): void {
-    this.writer = writer;
-    if (this.#core.join(this)) this.topic!.open(this);
-    else this.finish();
-  }
-
-  onDrain(): void {
-    this.topic?.feed(this);
-  }
-
-  onDraining(): void {
-    this.finish();
-  }
-
-  onClosed(): void {
-    this.#core.leave(this);
-  }
-
-  beat(body: SharedBody): void {
-    const writer = this.writer!;
-    if (!writer.isPaused) writer.writeShared(body);
-  }
-
-  /** Ends the stream in order: the reader is told when to come back. */
-  finish(): void {
-    this.#core.leave(this);
-    this.writer?.writeText(encodeRetry(this.#core.drainRetryMs()) + "\n");
-    this.writer?.end();
-  }
-}
 
 /** An event kept for readers that wait for an answer of the log. */
 interface TailEvent {
@@ -172,10 +51,12 @@ interface TailEvent {
 }
 
 /** The readers of one topic. */
-export class HubTopic {
+export class HubTopic implements ReaderTopic {
   /** Its name. */
   readonly name: string;
   readonly #core: HubCore;
+  /** How a page of the log is asked for. */
+  readonly #page: LogReadLimits;
   readonly #readers: HubReader[] = [];
   /** Offset of the last event delivered since the topic has readers. */
   #lastOffset = 0;
@@ -192,6 +73,8 @@ export class HubTopic {
   constructor(core: HubCore, name: string) {
     this.#core = core;
     this.name = name;
+    const bytesMax = Math.min(PAGE_BYTES_MAX, core.readerBufferBytesMax);
+    this.#page = { entriesMax: PAGE_ENTRIES_MAX, bytesMax };
   }
 
   /** How many readers it has. */
@@ -281,7 +164,7 @@ export class HubTopic {
   feed(reader: HubReader): void {
     while (reader.topic === this && !reader.isLive && !reader.isReading && !reader.writer!.isPaused) {
       const position = reader.position as string | number | null;
-      this.#ask(reader, () => this.#core.log.read(this.name, position, PAGE), (page) => {
+      this.#ask(reader, () => this.#core.log.read(this.name, position, this.#page), (page) => {
         this.#send(reader, page);
       });
     }
