@@ -17,6 +17,7 @@ import type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { bodyStream } from "./body_stream.ts";
  * import { IncomingBody } from "./incoming_body.ts";
  *
@@ -24,7 +25,7 @@ import type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
  * const body = new IncomingBody(owner, null);
  * body.push(new TextEncoder().encode("hello"));
  * body.end(null);
- * console.assert(await new Response(bodyStream(body)).text() === "hello");
+ * assert(await new Response(bodyStream(body)).text() === "hello");
  * ```
  */
 export function bodyStream(source: BodySource): ReadableStream<Uint8Array<ArrayBuffer>> {

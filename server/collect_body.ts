@@ -12,7 +12,7 @@ export class BodyTooLargeError extends SluiceError {
   readonly bytesMax: number;
   /** Status a server answers with, unless its handler knows better. */
   readonly status = 413;
-  /** @param bytesMax the bound, bytes */
+  /** Makes one. @param bytesMax the bound, bytes */
   constructor(bytesMax: number) {
     super("SLUICE_BODY_TOO_LARGE", `Cannot gather the body: it has more than ${bytesMax} bytes`);
     this.bytesMax = bytesMax;
@@ -37,6 +37,7 @@ const DECLARED_BYTES_MAX = 64 * 1024;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { collectBody } from "./collect_body.ts";
  * import { IncomingBody } from "./incoming_body.ts";
  *
@@ -45,7 +46,7 @@ const DECLARED_BYTES_MAX = 64 * 1024;
  * const bytes = collectBody(body, 1024);
  * body.push(new TextEncoder().encode("hello"));
  * body.end(null);
- * console.assert((await bytes).length === 5);
+ * assert((await bytes).length === 5);
  * ```
  */
 export function collectBody(source: BodySource, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -51,6 +51,7 @@ const NOTHING = new Uint8Array(0);
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { IncomingBody } from "./incoming_body.ts";
  *
  * const owner = { bodyWanted() {}, bodyPaused() {}, bodyResumed() {}, bodyCancelled() {} };
@@ -60,7 +61,7 @@ const NOTHING = new Uint8Array(0);
  * body.consume({ chunk: (bytes) => text += new TextDecoder().decode(bytes), end() {}, failed() {} });
  * body.push(new TextEncoder().encode("somebody reads"));
  * body.end(null);
- * console.assert(text === "held until somebody reads");
+ * assert(text === "held until somebody reads");
  * ```
  */
 export class IncomingBody implements BodySource, BodyFlow {
@@ -89,6 +90,8 @@ export class IncomingBody implements BodySource, BodyFlow {
   #trailers: Fields | null = null;
 
   /**
+   * Makes a body of which nothing has come yet.
+   *
    * @param owner the connection
    * @param length bytes in all when declared, else `null`
    * @param options the bounds

@@ -16,13 +16,14 @@ const UTF8 = new TextEncoder();
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { iterableStream } from "./iterable_stream.ts";
  *
  * async function* words() {
  *   yield "one ";
  *   yield new TextEncoder().encode("two");
  * }
- * console.assert(await new Response(iterableStream(words())).text() === "one two");
+ * assert(await new Response(iterableStream(words())).text() === "one two");
  * ```
  */
 export function iterableStream(

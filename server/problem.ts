@@ -70,12 +70,13 @@ const TITLES: Readonly<Record<number, string>> = {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { problem } from "./problem.ts";
  *
  * const response = problem(502, { code: "SLUICE_UPSTREAM_REFUSED", detail: "nobody listens at 127.0.0.1:9" });
- * console.assert(response.headers.get("content-type") === "application/problem+json");
+ * assert(response.headers.get("content-type") === "application/problem+json");
  * const { title, status } = await response.json();
- * console.assert(title === "Bad Gateway" && status === 502);
+ * assert(title === "Bad Gateway" && status === 502);
  * ```
  */
 export function problem(status: number, details: ProblemDetails = {}): Reply {

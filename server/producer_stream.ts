@@ -23,6 +23,7 @@ const UTF8 = new TextEncoder();
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { producerStream } from "./producer_stream.ts";
  *
  * const stream = producerStream({
@@ -31,7 +32,7 @@ const UTF8 = new TextEncoder();
  *     writer.end();
  *   },
  * });
- * console.assert(await new Response(stream).text() === "hello");
+ * assert(await new Response(stream).text() === "hello");
  * ```
  */
 export function producerStream(producer: BodyProducer): ReadableStream<Uint8Array<ArrayBuffer>> {

@@ -53,37 +53,28 @@ const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Whether the runtime's servers read a `Response` past its public members, where no stand-in can be: Bun's do. */
 const IS_NATIVE = Function.prototype.toString.call(Response).includes("[native code]");
 
-/** What `Reply` extends: `Response` in all but its constructor, or itself where it must be real from the start. */
-const ReplyBase: typeof Response = IS_NATIVE ? Response : standInBase();
-
-function standInBase(): typeof Response {
-  class ReplyBase {}
-  Object.setPrototypeOf(ReplyBase, Response); // for `redirect` and `error`
-  Object.setPrototypeOf(ReplyBase.prototype, Response.prototype);
-  return ReplyBase as unknown as typeof Response;
-}
-
 /**
  * A `Response` that a server can send without making a web stream of it.
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { Reply } from "./reply.ts";
  *
  * const plain = new Reply("hello");
- * console.assert(plain instanceof Response && await plain.text() === "hello");
+ * assert(plain instanceof Response && await plain.text() === "hello");
  *
  * const json = Reply.json({ ok: true }, { status: 201, headers: { "x-id": "7" } });
- * console.assert(json.headers.get("content-type") === "application/json");
+ * assert(json.headers.get("content-type") === "application/json");
  *
  * async function* words() {
  *   yield "one ";
  *   yield "two";
  * }
- * console.assert(await new Reply(words()).text() === "one two");
+ * assert(await new Reply(words()).text() === "one two");
  * ```
  */
-export class Reply extends ReplyBase {
+export class Reply extends Response {
   /** What it is made of; `null` once the body was touched through the web's members. */
   #raw: MutableRaw | null;
   /** The real response, once somebody wanted it. */
@@ -92,6 +83,8 @@ export class Reply extends ReplyBase {
   #isSpent = false;
 
   /**
+   * Makes a reply.
+   *
    * @param body what `Response` takes, a `BodyProducer`, or an async iterable of bytes and text
    * @param init as `Response` takes it
    * @throws {RangeError} the status is none of a final response
@@ -177,7 +170,14 @@ export class Reply extends ReplyBase {
 
 if (IS_NATIVE) {
   for (const key of ["status", "ok", "statusText", "headers"]) Reflect.deleteProperty(Reply.prototype, key);
-} else forwardMembers<Response>(Reply.prototype, new Response(), Reply.realOf);
+} else {
+  // `super()` calls whatever the class inherits from when it runs: a constructor that does nothing, below which `redirect`
+  // and `error` are still found.
+  class ResponseStandIn {}
+  Object.setPrototypeOf(ResponseStandIn, Response);
+  Object.setPrototypeOf(Reply, ResponseStandIn);
+  forwardMembers<Response>(Reply.prototype, new Response(), Reply.realOf);
+}
 
 /** Checks what a reply is made from, as the Fetch standard's "initialize a response" does. */
 function makeRaw(body: unknown, init: ResponseInit | undefined): MutableRaw {

@@ -41,7 +41,7 @@ export class TypedText {
   readonly text: string;
   /** Its content type. */
   readonly contentType: string;
-  /** @param text the text @param contentType its content type */
+  /** Makes one. @param text the text @param contentType its content type */
   constructor(text: string, contentType: string) {
     this.text = text;
     this.contentType = contentType;

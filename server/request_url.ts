@@ -51,10 +51,11 @@ const PARSER_BASE = "http://host";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { requestUrl } from "./request_url.ts";
  *
  * const head = { target: "/a/../b?c", targetForm: "origin" as const, get: () => "Example.com:80" };
- * console.assert(requestUrl(head, "http", "localhost") === "http://example.com/b?c");
+ * assert(requestUrl(head, "http", "localhost") === "http://example.com/b?c");
  * ```
  */
 export function requestUrl(source: UrlSource, scheme: "http" | "https", authority: string): string {

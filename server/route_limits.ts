@@ -35,12 +35,13 @@ export interface LimitedHandler extends Handler {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { bodyLimitOf } from "./route_limits.ts";
  * import { Router } from "./router.ts";
  *
  * const router = new Router().post("/upload", { bodyBytesMax: 1e9 }, () => new Response("thanks"));
  * const head = { method: "POST", target: "/upload", targetForm: "origin" } as Parameters<typeof bodyLimitOf>[1];
- * console.assert(bodyLimitOf(router.handler, head) === 1e9);
+ * assert(bodyLimitOf(router.handler, head) === 1e9);
  * ```
  */
 export function bodyLimitOf(handler: Handler, head: RequestHead): number | undefined {

@@ -15,7 +15,7 @@ export class RoutedInfo implements ServeInfo {
   readonly params: Readonly<Record<string, string>>;
   readonly #info: ServeInfo;
 
-  /** @param info what the server told @param params values of the route's named parts */
+  /** Makes one. @param info what the server told @param params values of the route's named parts */
   constructor(info: ServeInfo, params: Readonly<Record<string, string>>) {
     this.#info = info;
     this.params = params;

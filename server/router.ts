@@ -81,6 +81,7 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { Router } from "./router.ts";
  * import { Reply } from "./reply.ts";
  *
@@ -89,7 +90,7 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
  *
  * const request = new Request("http://localhost/api/users/7");
  * const response = await handler(request, {} as Parameters<typeof handler>[1]);
- * console.assert(await response.text() === "user 7");
+ * assert(await response.text() === "user 7");
  * ```
  */
 export class Router {
@@ -115,7 +116,7 @@ export class Router {
   readonly #notFound: Handler;
   #isMounted = false;
 
-  /** @param options what to do when nothing fits */
+  /** Makes a router without routes. @param options what to do when nothing fits */
   constructor(options: RouterOptions = {}) {
     this.#notFound = options.notFound ?? (() => problem(404));
     this.get = this.#adder("GET");
