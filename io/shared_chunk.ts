@@ -50,7 +50,9 @@ export class SharedChunk {
 
   /** Gives one reference back; throws `TypeError` when there is none left. */
   release(): void {
-    if (this.#refs === 0) throw new TypeError("Cannot release a SharedChunk: its last reference was released");
+    if (this.#refs === 0) {
+      throw new TypeError("Cannot release a SharedChunk: its last reference was released");
+    }
     this.#refs--;
     if (this.#refs > 0) return;
     const free = this.onFree;

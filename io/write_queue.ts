@@ -18,7 +18,11 @@ import { SharedChunk } from "./shared_chunk.ts";
 /** UTF-8 needs at most three bytes for a UTF-16 code unit (RFC 3629 §3: four only for a pair of units). */
 const UTF8_BYTES_PER_UNIT_MAX = 3;
 
-const ABOVE_LATIN1 = /[\u0100-\uffff]/;
+/** ISO 8859-1 is the first 256 code points of Unicode. All bits of it are set, so units can be checked by an OR. */
+const LATIN1_UNIT_MAX = 0xff;
+
+/** From about 64 units on the runtime's encoder, with the cost of its call, is faster than a loop. */
+const ENCODE_UNITS_MIN = 64;
 
 const encoder = new TextEncoder();
 
@@ -98,18 +102,28 @@ export class WriteQueue {
    * @throws RangeError when a unit is above 255; then nothing was appended
    */
   appendLatin1(text: string): void {
-    if (ABOVE_LATIN1.test(text)) {
-      throw new RangeError("Cannot write as Latin-1: the text has a code unit above 255");
-    }
     const { length } = text;
     if (length > BLOCK_BYTES) {
       const bytes = new Uint8Array(length);
       copyLatin1(text, bytes, 0);
       return this.append(bytes);
     }
-    const block = this.#blockFor(length);
-    copyLatin1(text, block.bytes, block.used);
-    block.used += length;
+    const tail = this.#tail;
+    if (tail !== null && BLOCK_BYTES - tail.used >= length) {
+      copyLatin1(text, tail.bytes, tail.used);
+      tail.used += length;
+      return;
+    }
+    const block = this.#pool.take();
+    try {
+      copyLatin1(text, block.bytes, 0);
+    } catch (error) {
+      this.#pool.give(block);
+      throw error;
+    }
+    block.used = length;
+    this.#parts.push(block);
+    this.#tail = block;
   }
 
   /** Appends a chunk with at least one byte, without copying it; retains it. */
@@ -225,6 +239,19 @@ function viewOf(part: Part, start: number, end: number): Uint8Array {
   return start === 0 && end === part.bytes.length ? part.bytes : part.bytes.subarray(start, end);
 }
 
+/** Copies first and looks afterwards, in one pass: what was copied in vain is not part of the queue yet. */
 function copyLatin1(text: string, target: Uint8Array, start: number): void {
-  for (let i = 0; i < text.length; i++) target[start + i] = text.charCodeAt(i);
+  if (text.length >= ENCODE_UNITS_MIN) {
+    const { read, written } = encoder.encodeInto(text, start === 0 ? target : target.subarray(start));
+    if (read === text.length && written === text.length) return; // All ASCII, which is the same in both encodings.
+  }
+  let units = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    units |= unit;
+    target[start + i] = unit;
+  }
+  if (units > LATIN1_UNIT_MAX) {
+    throw new RangeError("Cannot write as Latin-1: the text has a code unit above 255");
+  }
 }

@@ -107,7 +107,9 @@ export class CheckedSelector implements Selector {
       }
       throw error;
     }
-    if (made.length !== 1) return this.#ledger.fail(`connect made ${made.length} protocols for one connection`);
+    if (made.length !== 1) {
+      return this.#ledger.fail(`connect made ${made.length} protocols for one connection`);
+    }
     const outer = made[0]?.outer ?? this.#ledger.fail("connect resolved before it called opened");
     if (!outer.isOf(transport)) this.#ledger.fail("connect resolved with another transport than opened got");
     return outer;

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { getSystemErrorName } from "node:util";
 import {
   AccessDeniedError,
   AddressInUseError,
@@ -39,6 +40,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+function withCode(why: string, code: string): string {
+  return code === "" || why.includes(code) ? why : `${why} (${code})`;
+}
+
 /** What every operation may meet: a refusal or a limit; `null` for anything else. */
 function commonError(code: string, doing: string, cause: unknown): SluiceError | null {
   if (code === "ENOTCAPABLE") return new AccessDeniedError(doing, messageOf(cause), { cause });
@@ -52,17 +57,27 @@ function commonError(code: string, doing: string, cause: unknown): SluiceError |
 /**
  * The error for a failed `listen`.
  *
- * @param error what the runtime reported, with a `code`
+ * @param error what the runtime threw
  * @param address the address that was asked for, for the message
  */
 export function listenError(error: unknown, address: string): SluiceError {
-  const code = codeOf(error);
-  if (code === "EADDRINUSE") return new AddressInUseError(address, { cause: error });
-  const common = commonError(code, `Cannot listen on ${address}`, error);
-  if (common !== null) return common;
-  return new AddressNotAvailableError(address, `${messageOf(error)}${code === "" ? "" : ` (${code})`}`, {
-    cause: error,
-  });
+  return toListenError(codeOf(error), messageOf(error), address, error);
+}
+
+/**
+ * The error for a `listen` that the system refused.
+ *
+ * @param status the system's error number, negative
+ * @param address the address that was asked for, for the message
+ */
+export function listenStatusError(status: number, address: string): SluiceError {
+  return toListenError(getSystemErrorName(status), "the system refuses the address", address, undefined);
+}
+
+function toListenError(code: string, why: string, address: string, cause: unknown): SluiceError {
+  if (code === "EADDRINUSE") return new AddressInUseError(address, { cause });
+  const common = commonError(code, `Cannot listen on ${address}`, cause);
+  return common ?? new AddressNotAvailableError(address, withCode(why, code), { cause });
 }
 
 /**
@@ -80,7 +95,7 @@ export function connectError(error: unknown, address: string): SluiceError {
   const common = commonError(code, `Cannot connect to ${address}`, error);
   if (common !== null) return common;
   if (RESET.has(code)) return new ConnectionResetError(`Cannot connect to ${address}`, { cause: error });
-  return new UnreachableError(address, `${messageOf(error)}${code === "" ? "" : ` (${code})`}`, {
+  return new UnreachableError(address, withCode(messageOf(error), code), {
     cause: error,
   });
 }

@@ -12,11 +12,10 @@
  * @module
  */
 import net from "node:net";
-import { getSystemErrorName } from "node:util";
 import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
 import type { TransportHub } from "../transport_hub.ts";
-import { listenError } from "./native_errors.ts";
+import { listenError, listenStatusError } from "./native_errors.ts";
 import {
   addrOf,
   type Handle,
@@ -205,7 +204,7 @@ function bind(options: ListenOptions): Bound {
     const probe = bindHandle(address, port, type, flags, text) as ListenHandle;
     const status = probe.listen(backlog);
     probe.close();
-    if (status !== 0) throw listenError(systemError(status), text);
+    if (status !== 0) throw listenStatusError(status, text);
   }
   throw new UnsupportedError(`Cannot listen on ${text}`, "the runtime did not listen, and did not say why");
 }
@@ -224,7 +223,7 @@ function bindHandle(address: string, port: number, type: 4 | 6 | -1, flags: numb
   } catch (error) {
     throw listenError(error, text);
   }
-  if (typeof handle === "number") throw listenError(systemError(handle), text);
+  if (typeof handle === "number") throw listenStatusError(handle, text);
   return handle;
 }
 
@@ -248,9 +247,4 @@ function resolveTarget(options: ListenOptions) {
   }
   const type: 4 | 6 = family === 6 ? 6 : 4;
   return { address, port, type, flags: reusePort ? UV_TCP_REUSEPORT : 0, text };
-}
-
-function systemError(status: number): Error {
-  const code = getSystemErrorName(status);
-  return Object.assign(new Error(`the system reports ${code}`), { code });
 }
