@@ -61,6 +61,8 @@ export function collectBody(source: BodySource, bytesMax: number): Promise<Uint8
 class Collector implements BodyConsumer {
   flow: BodyFlow | null = null;
   readonly #bytesMax: number;
+  /** No larger buffer is of use: the bound, or what was declared. */
+  readonly #lengthMax: number;
   readonly #resolve: (bytes: Uint8Array<ArrayBuffer>) => void;
   readonly #reject: (reason: Error) => void;
   #buffer: Uint8Array<ArrayBuffer>;
@@ -74,6 +76,7 @@ class Collector implements BodyConsumer {
     reject: (reason: Error) => void,
   ) {
     this.#bytesMax = bytesMax;
+    this.#lengthMax = Math.min(length ?? bytesMax, bytesMax);
     this.#resolve = resolve;
     this.#reject = reject;
     this.#buffer = new Uint8Array(Math.min(length ?? FIRST_BYTES, DECLARED_BYTES_MAX, bytesMax));
@@ -94,7 +97,8 @@ class Collector implements BodyConsumer {
       return this.settle();
     }
     if (length > this.#buffer.length) {
-      const buffer = new Uint8Array(Math.min(Math.max(length, 2 * this.#buffer.length), this.#bytesMax));
+      const size = Math.min(2 * this.#buffer.length, this.#lengthMax);
+      const buffer = new Uint8Array(Math.max(length, size));
       buffer.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = buffer;
     }
