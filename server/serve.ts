@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { UnsupportedError } from "../io/errors.ts";
 import { openSelector } from "../io/open_selector.ts";
 import type { Addr, Clock, Listener, ListenOptions, Selector, TcpAddr, UnixAddr } from "../io/selector.ts";
 import { AddressCounter } from "./address_counter.ts";
@@ -240,6 +241,12 @@ class HttpServer implements Server {
 
 function listenOptionsOf(options: ServeOptions, limits: ResolvedLimits): ListenOptions {
   const { path, backlog, hostname = "0.0.0.0", port = PORT_DEFAULT, reusePort = false } = options;
+  if ("cert" in options || "key" in options) {
+    throw new UnsupportedError(
+      "Cannot serve HTTPS",
+      "there is no TLS yet; let a proxy in front of the server do it",
+    );
+  }
   const common = { connectionsMax: limits.connectionsMax, ...(backlog === undefined ? {} : { backlog }) };
   if (path !== undefined) return { ...common, transport: "unix", path };
   if (typeof port !== "number") {
