@@ -17,7 +17,7 @@ import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prel
 import { Reply } from "./reply.ts";
 import type { ServerContext } from "./server_context.ts";
 import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
-import { Shutdown, type ShutdownOptions, type ShutdownReport } from "./shutdown.ts";
+import { resolveGrace, Shutdown, type ShutdownOptions, type ShutdownReport } from "./shutdown.ts";
 import { WriteBudget } from "./write_budget.ts";
 
 /** Options of `serve`. Those that `Deno.serve` has mean the same here. */
@@ -205,12 +205,13 @@ class HttpServer implements Server {
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
+    const grace = resolveGrace(options);
     if (this.#shutdown === null) {
       const closed = this.#listener.close();
       this.#shutdown = new Shutdown(this.#context);
       this.#report = this.#stop(closed, this.#shutdown.done);
     }
-    this.#shutdown.hasten(options);
+    this.#shutdown.hasten(grace);
     return this.#report!;
   }
 

@@ -73,11 +73,7 @@ export class Shutdown {
   }
 
   /** Sets how long it may take from now, if that is less than what is left. */
-  hasten(options: ShutdownOptions): void {
-    const { graceMs = GRACE_MS_DEFAULT } = options;
-    const { streamGraceMs = Math.min(STREAM_GRACE_MS_DEFAULT, graceMs) } = options;
-    checkGrace("graceMs", graceMs);
-    checkGrace("streamGraceMs", streamGraceMs);
+  hasten({ graceMs, streamGraceMs }: Required<ShutdownOptions>): void {
     const now = this.#server.clock.now();
     if (now + graceMs < this.#graceEndsMs) {
       this.#graceEndsMs = now + graceMs;
@@ -109,8 +105,19 @@ export class Shutdown {
   }
 }
 
-function checkGrace(name: string, value: number): void {
-  if (!(value >= 0 && value < Infinity)) {
-    throw new RangeError(`Cannot shut down: ${name} must be a finite number from 0 on, not ${value}`);
+/**
+ * Checks the times and fills in the defaults.
+ *
+ * @param options what the caller set, milliseconds
+ * @throws RangeError for a value that is not a finite number from 0 on
+ */
+export function resolveGrace(options: ShutdownOptions): Required<ShutdownOptions> {
+  const { graceMs = GRACE_MS_DEFAULT } = options;
+  const { streamGraceMs = Math.min(STREAM_GRACE_MS_DEFAULT, graceMs) } = options;
+  for (const [name, value] of Object.entries({ graceMs, streamGraceMs })) {
+    if (!(value >= 0 && value < Infinity)) {
+      throw new RangeError(`Cannot shut down: ${name} must be a finite number from 0 on, not ${value}`);
+    }
   }
+  return { graceMs, streamGraceMs };
 }

@@ -1,0 +1,253 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import type { BodyWriter } from "../../server/body_writer.ts";
+import { Reply } from "../../server/reply.ts";
+import { serve } from "../../server/serve.ts";
+import { EventHub } from "../../server/sse/event_hub.ts";
+import { MemoryHttp, parseResponse } from "../support/memory_http.ts";
+import { RawClient } from "../support/raw_client.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const never = () => new Promise<Response>(() => {});
+
+/** A stream that ends when it is told to, or not. */
+function stream(endsWhenTold: boolean): Response {
+  let writer: BodyWriter | null = null;
+  return new Reply({
+    kind: "stream",
+    start(given) {
+      writer = given;
+      given.writeText("begun");
+    },
+    onDraining() {
+      if (!endsWhenTold) return;
+      writer!.writeText("bye");
+      writer!.end();
+    },
+  });
+}
+
+Deno.test("idle connections are closed at once, and no new ones are accepted", async () => {
+  await using http = new MemoryHttp(() => new Reply("x"));
+  const fresh = await http.connect();
+  const kept = await http.connect();
+  kept.send(GET);
+  await http.settle();
+  const report = http.server.shutdown();
+  await http.settle();
+  assertEquals(await report, { finished: 0, ended: 0, cut: 0, left: 0, idle: 2, elapsedMs: 0 });
+  assertEquals([fresh.end, kept.end], ["closed", "closed"]);
+  await assertRejects(() => http.connect());
+});
+
+Deno.test("what is in flight is answered with Connection: close, also a request whose head is still coming", async () => {
+  const answer = Promise.withResolvers<Response>();
+  await using http = new MemoryHttp((request) =>
+    request.url.endsWith("/slow") ? answer.promise : new Reply("late")
+  );
+  const slow = await http.connect();
+  slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  const late = await http.connect();
+  late.send("GET /late HTTP/1.1\r\n");
+  await http.settle();
+  const report = http.server.shutdown();
+  late.send("Host: a\r\n\r\n");
+  await http.settle();
+  answer.resolve(new Reply("done"));
+  await http.settle();
+  for (const client of [slow, late]) {
+    assertEquals(parseResponse(client.text).headers.get("connection"), "close");
+    assertEquals(client.end, "closed");
+  }
+  assertEquals((await report).finished, 2);
+});
+
+Deno.test("of pipelined requests in flight all are answered, and the last says close", async () => {
+  const answers: PromiseWithResolvers<Response>[] = [];
+  await using http = new MemoryHttp(() => {
+    const answer = Promise.withResolvers<Response>();
+    answers.push(answer);
+    return answer.promise;
+  });
+  const client = await http.connect();
+  client.send(GET + GET);
+  await http.settle();
+  const report = http.server.shutdown();
+  answers[1]!.resolve(new Reply("2"));
+  answers[0]!.resolve(new Reply("1"));
+  await http.settle();
+  const first = parseResponse(client.text);
+  const second = parseResponse(first.rest);
+  assertEquals([first.headers.get("connection"), second.headers.get("connection")], [null, "close"]);
+  assertEquals((await report).finished, 2);
+});
+
+Deno.test("info.draining aborts, disconnected does not, and who asks later finds it aborted", async () => {
+  const seen: string[] = [];
+  let ask: (() => boolean) | null = null;
+  await using http = new MemoryHttp((_request, info) => {
+    info.disconnected.addEventListener("abort", () => seen.push("disconnected"));
+    if (seen.length === 0) info.draining.addEventListener("abort", () => seen.push("draining"));
+    ask = () => info.draining.aborted;
+    return never();
+  });
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  assertEquals(ask!(), false);
+  http.server.shutdown();
+  await http.settle();
+  assertEquals([seen, ask!()], [["draining"], true]);
+});
+
+Deno.test("a stream that ends when told is counted as ended, one that does not is cut after streamGraceMs", async () => {
+  await using http = new MemoryHttp((request) => stream(request.url.endsWith("/good")));
+  const good = await http.connect();
+  good.send("GET /good HTTP/1.1\r\nHost: a\r\n\r\n");
+  const bad = await http.connect();
+  bad.send("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n");
+  await http.settle();
+  const report = http.server.shutdown({ graceMs: 5_000, streamGraceMs: 1_000 });
+  await http.advance(900);
+  assertStringIncludes(good.text, "3\r\nbye\r\n0\r\n\r\n");
+  assertEquals([good.end, bad.end], ["closed", "open"]);
+  await http.advance(200);
+  assertEquals(bad.end, "reset");
+  const { ended, cut, elapsedMs } = await report;
+  assertEquals([ended, cut], [1, 1]);
+  assert(elapsedMs >= 1_000 && elapsedMs <= 1_100);
+});
+
+Deno.test("an event stream of any Response counts as a stream, a download does not", async () => {
+  await using http = new MemoryHttp((request) =>
+    new Response(new ReadableStream(), {
+      headers: { "content-type": request.url.endsWith("/events") ? "text/event-stream" : "application/zip" },
+    })
+  );
+  const events = await http.connect();
+  events.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+  const download = await http.connect();
+  download.send(GET);
+  await http.settle();
+  const report = http.server.shutdown({ graceMs: 5_000, streamGraceMs: 1_000 });
+  await http.advance(1_100);
+  assertEquals([events.end, download.end], ["reset", "open"]);
+  await http.advance(4_000);
+  assertEquals([download.end, (await report).cut], ["reset", 2]);
+});
+
+Deno.test("a handler that never answers is cut after graceMs", async () => {
+  await using http = new MemoryHttp(never);
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  const report = http.server.shutdown({ graceMs: 1_000 });
+  await http.advance(900);
+  assertEquals(client.end, "open");
+  await http.advance(200);
+  assertEquals([client.end, (await report).cut], ["reset", 1]);
+});
+
+Deno.test("a client that leaves during the shutdown is counted as such", async () => {
+  await using http = new MemoryHttp(never);
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  const report = http.server.shutdown({ graceMs: 1_000 });
+  client.abort();
+  await http.settle();
+  assertEquals(await report, { finished: 0, ended: 0, cut: 0, left: 1, idle: 0, elapsedMs: 0 });
+});
+
+Deno.test("a second call joins the first, can shorten it, and cannot lengthen it", async () => {
+  await using http = new MemoryHttp(never);
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  const first = http.server.shutdown({ graceMs: 10_000 });
+  const longer = http.server.shutdown({ graceMs: 60_000 });
+  await http.advance(1_000);
+  const shorter = http.server.shutdown({ graceMs: 1_000 });
+  await http.advance(1_100);
+  assertEquals(client.end, "reset");
+  assertEquals(await first, await shorter);
+  assertEquals(await first, await longer);
+});
+
+Deno.test("wrong times are a RangeError, and the server serves on", async () => {
+  await using http = new MemoryHttp(() => new Reply("x"));
+  for (const graceMs of [-1, NaN, Infinity]) {
+    assertThrows(() => http.server.shutdown({ graceMs }), RangeError);
+  }
+  assertEquals(parseResponse(await http.exchange(GET)).status, 200);
+});
+
+Deno.test("a connection that a handler took over hears draining, and is cut after graceMs", async () => {
+  let isTold = false;
+  await using http = new MemoryHttp((_request, info) => {
+    info.draining.addEventListener("abort", () => isTold = true);
+    const { writer } = info.hijack();
+    writer.writeText("mine");
+    return new Reply();
+  });
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  const report = http.server.shutdown({ graceMs: 1_000 });
+  await http.settle();
+  assert(isTold);
+  await http.advance(1_100);
+  assertEquals([client.text, client.end, (await report).cut], ["mine", "reset", 1]);
+});
+
+Deno.test("with 100 event streams, 100 idle connections, 50 requests in flight and 10 stalled readers it stops in time", async () => {
+  const answer = Promise.withResolvers<void>();
+  const hub = new EventHub();
+  const flood = new Uint8Array(64 * 1024 * 1024);
+  const server = serve({ port: 0 }, async (request, info) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/events") return hub.subscribe(request, "topic", info);
+    if (pathname === "/flood") return new Reply(flood);
+    if (pathname === "/slow") await answer.promise;
+    return new Reply(pathname);
+  });
+  const clients: RawClient[] = [];
+  const open = async (count: number, path: string | null): Promise<RawClient[]> => {
+    const opened = await Promise.all(
+      Array.from({ length: count }, () => RawClient.connect({ port: server.addr.port })),
+    );
+    clients.push(...opened);
+    if (path !== null) {
+      await Promise.all(opened.map((client) => client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)));
+    }
+    return opened;
+  };
+  try {
+    const streams = await open(100, "/events");
+    await Promise.all(streams.map((client) => client.readUntil("\r\n\r\n")));
+    const idle = await open(100, "/idle");
+    await Promise.all(idle.map((client) => client.readResponse()));
+    const stalled = await open(10, "/flood");
+    await Promise.all(stalled.map((client) => client.readUntil("\r\n\r\n")));
+    const slow = await open(50, "/slow");
+    await Promise.all(slow.map((client) => client.send(""))); // all sent
+    while (server.stats.requestsActive < 160) await new Promise<void>((resolve) => setImmediate(resolve));
+
+    const stopped = server.shutdown({ graceMs: 1_000, streamGraceMs: 500 });
+    answer.resolve();
+    const answers = await Promise.all(slow.map((client) => client.readResponse()));
+    for (const { headers, body } of answers) {
+      assertEquals([headers.get("connection"), body], ["close", "/slow"]);
+    }
+    for (const client of streams) assertStringIncludes(await client.readToEnd(), "retry:");
+    for (const client of idle) await client.expectClosed();
+    const { elapsedMs, ...report } = await stopped;
+    assertEquals(report, { finished: 50, ended: 100, cut: 10, left: 0, idle: 100 });
+    assert(elapsedMs >= 1_000, "the stalled readers had their time");
+    for (const client of stalled) assertEquals(await client.waitEnd(), "reset");
+    assertEquals(server.stats.connectionsOpen, 0);
+  } finally {
+    for (const client of clients) client.close();
+    hub.close();
+    await server.shutdown({ graceMs: 0 });
+  }
+});
