@@ -19,8 +19,18 @@ export { Http1Error } from "./http1/errors.ts";
 export type { ServeLimits } from "./limits.ts";
 export { SERVE_LIMITS_DEFAULT } from "./limits.ts";
 export * from "./log/errors.ts";
-export type { EventLog, LogEntry, LogGap, LogPage, LogReadLimits } from "./log/event_log.ts";
-export { MemoryLog, type MemoryLogOptions } from "./log/memory_log.ts";
+export { checkEventKey, type EventId, formatEventId, parseEventId } from "./log/event_id.ts";
+export type { EventLog, LogEntry, LogGap, LogPage, LogReadLimits, MaybePromise } from "./log/event_log.ts";
+export { MemoryLog, type MemoryLogOptions, type MemoryLogStats } from "./log/memory_log.ts";
+export type {
+  Counter,
+  CounterSeries,
+  Gauge,
+  GaugeSeries,
+  Histogram,
+  HistogramSeries,
+  Metric,
+} from "./metric.ts";
 export { Metrics, type MetricsOptions } from "./metrics.ts";
 export { problem, type ProblemDetails } from "./problem.ts";
 export { Reply } from "./reply.ts";
@@ -31,7 +41,7 @@ export { type RouteOptions, Router, type RouterOptions } from "./router.ts";
 export * from "./serve.ts";
 export type { ShutdownOptions, ShutdownReport } from "./shutdown.ts";
 export type { DeadlineCounters, LimitCounters, ServerStats } from "./server_stats.ts";
-export { decodeEvents, type SseMessage } from "./sse/decode.ts";
+export * from "./sse/decode.ts";
 export { encodeEvent, type SseEvent } from "./sse/encode.ts";
 export * from "./sse/event_hub.ts";
 export {
@@ -42,4 +52,5 @@ export {
   SlowReaderError,
   TopicNameError,
 } from "./sse/hub_errors.ts";
+export { lastEventIdOf } from "./sse/last_event_id.ts";
 export { sse, type SseContext, type SseOptions, type SseSource } from "./sse/sse.ts";
