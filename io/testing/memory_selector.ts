@@ -59,6 +59,8 @@ export interface MemorySelectorOptions {
   readonly clock?: Clock;
   /** What goes wrong. Default: nothing. */
   readonly faults?: FaultPlan;
+  /** Addresses that never answer, as behind a firewall that drops: connecting waits for its deadline or signal. */
+  readonly silentHosts?: readonly string[];
   /** Bytes each direction of a connection takes before its writer must wait. Default 64 KiB. */
   readonly pipeBytes?: number;
 }
@@ -84,6 +86,7 @@ export class MemorySelector implements Selector {
   readonly #hub: TransportHub;
   readonly #turns: TurnQueue;
   readonly #pipeBytes: number;
+  readonly #silentHosts: readonly string[];
   readonly #readBuffer = new Uint8Array(READ_BYTES_MAX);
   readonly #listeners = new Map<string, MemoryListener>();
   readonly #attempts = new Set<(reason: unknown) => void>();
@@ -103,6 +106,7 @@ export class MemorySelector implements Selector {
     this.clock = options.clock ?? new SystemClock();
     this.faults = options.faults ?? FaultPlan.none();
     this.#pipeBytes = pipeBytes;
+    this.#silentHosts = options.silentHosts ?? [];
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
     this.#hub = new TransportHub(() => this.#turns.wantEndTurn());
@@ -183,10 +187,11 @@ export class MemorySelector implements Selector {
     const onAbort = (): void => fail(signal!.reason);
     const deadline = timeoutMs === null ? null : this.timers.after(
       timeoutMs,
-      () => fail(new DeadlineExceededError("Cannot connect", timeoutMs)),
+      () => fail(new DeadlineExceededError(`Cannot connect to ${describe(options)}`, timeoutMs)),
     );
     this.#attempts.add(fail);
     signal?.addEventListener("abort", onAbort);
+    if (options.transport !== "unix" && this.#silentHosts.includes(options.hostname)) return;
     this.#turns.post(() => {
       if (isOver) return;
       try {
@@ -307,6 +312,10 @@ function keyOf(addr: Addr): string {
 
 function textOf(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function describe(options: ConnectOptions): string {
+  return options.transport === "unix" ? `unix:${options.path}` : textOf(options.hostname, options.port);
 }
 
 function ipOf(hostname: string): string {
