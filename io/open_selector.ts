@@ -9,7 +9,9 @@
 import { UnsupportedError } from "./errors.ts";
 import { detectRuntime, readEnv, type Runtime } from "./runtime.ts";
 import type { Clock, Selector } from "./selector.ts";
+import { openNativeBun } from "./selectors/native_bun.ts";
 import { openNativeDeno } from "./selectors/native_deno.ts";
+import { openNativeNode } from "./selectors/native_node.ts";
 
 /** Ways of waiting that exist in this version. */
 export type SelectorKind = "native";
@@ -39,13 +41,20 @@ export interface SelectedSelector extends Selector {
 interface Opener {
   /** Why it cannot open here; `null` when it can. */
   refusal(runtime: Runtime): string | null;
-  open(options: OpenSelectorOptions): Selector;
+  open(options: OpenSelectorOptions, runtime: Runtime): Selector;
 }
+
+/** The native selector of each runtime. */
+const NATIVE: Readonly<Record<string, (options: { readonly clock?: Clock }) => Selector>> = {
+  deno: openNativeDeno,
+  node: openNativeNode,
+  bun: openNativeBun,
+};
 
 const OPENERS: Readonly<Record<SelectorKind, Opener>> = {
   native: {
-    refusal: ({ name }) => name === "deno" ? null : `there is none for the runtime "${name}" yet`,
-    open: ({ clock }) => openNativeDeno(clock === undefined ? {} : { clock }),
+    refusal: ({ name }) => Object.hasOwn(NATIVE, name) ? null : `there is none for the runtime "${name}" yet`,
+    open: ({ clock }, { name }) => NATIVE[name]!(clock === undefined ? {} : { clock }),
   },
 };
 
@@ -97,5 +106,5 @@ function openAs(
   const refusal = opener.refusal(runtime);
   if (refusal !== null) throw new UnsupportedError(`Cannot open the selector "${kind}"`, refusal);
   const selection: Selection = { kind, reason };
-  return Object.assign(opener.open(options), { selection });
+  return Object.assign(opener.open(options, runtime), { selection });
 }

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import net from "node:net";
 import { canListen } from "./native_listener.ts";
 import { type NativeOptions, NativeSelector } from "./native_net.ts";
-import { makeReadBuffer, makeSocket, type ReadMode } from "./native_socket.ts";
+import { probeReadMode } from "./native_socket.ts";
 import { UnsupportedError } from "../errors.ts";
 
 /**
@@ -31,18 +30,4 @@ export function openNativeDeno(options: NativeOptions = {}): NativeSelector {
     );
   }
   return new NativeSelector({ ...options, readMode: options.readMode ?? probeReadMode() });
-}
-
-/** Whether a socket made around a handle reads into the buffer it is given: seen from a handle that is not connected. */
-function probeReadMode(): ReadMode {
-  const donor = new net.Socket();
-  const canTake = "_handle" in donor;
-  donor.destroy();
-  if (!canTake) return "events";
-  try {
-    makeSocket(makeReadBuffer()).destroy();
-    return "shared";
-  } catch {
-    return "events";
-  }
 }

@@ -12,10 +12,11 @@
  * @module
  */
 import net from "node:net";
-import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { listenError, listenStatusError } from "./native_errors.ts";
+import { type CheckedListenOptions, checkListenOptions } from "./native_listen_options.ts";
 import {
   addrOf,
   type Handle,
@@ -25,12 +26,6 @@ import {
   type ReadMode,
   takeHandle,
 } from "./native_socket.ts";
-
-/** 511 is what nginx, Node and Deno ask for; the system cuts it to its own limit (net.core.somaxconn). */
-const BACKLOG_DEFAULT = 511;
-
-/** 16,384: above the ten thousand streams this is made for, below the usual descriptor limits of containers. */
-const CONNECTIONS_MAX_DEFAULT = 16_384;
 
 /** libuv's UV_TCP_REUSEPORT: part of its ABI, and the same number in Deno's port of it. */
 const UV_TCP_REUSEPORT = 4;
@@ -87,17 +82,12 @@ export class NativeListener implements Listener {
 
   /** Binds and listens; throws what `Selector.listen` throws. */
   constructor(host: ListenerHost, options: ListenOptions, createProtocol: () => Protocol) {
-    const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
-    if (!Number.isSafeInteger(connectionsMax) || connectionsMax < 1) {
-      throw new RangeError(
-        `Cannot listen: connectionsMax must be an integer from 1 on, not ${connectionsMax}`,
-      );
-    }
+    const checked = checkListenOptions(options);
     this.#host = host;
     this.#createProtocol = createProtocol;
-    this.#connectionsMax = connectionsMax;
+    this.#connectionsMax = checked.connectionsMax;
     this.#unixPath = options.transport === "unix" ? options.path : null;
-    const { server, addr } = bind(options);
+    const { server, addr } = bind(checked);
     this.#server = server;
     this.addr = addr;
     server.on("connection", (socket: net.Socket) => this.#accept(socket));
@@ -182,15 +172,12 @@ function createServerHandle(): CreateServerHandle | undefined {
 }
 
 /** Binds and listens at once; throws what `Selector.listen` throws. */
-function bind(options: ListenOptions): Bound {
-  const { address, port, type, flags, text } = resolveTarget(options);
-  const backlog = options.backlog ?? BACKLOG_DEFAULT;
-  if (!Number.isSafeInteger(backlog) || backlog < 1) {
-    throw new RangeError(`Cannot listen on ${text}: backlog must be an integer from 1 on, not ${backlog}`);
-  }
+function bind(options: CheckedListenOptions): Bound {
+  const { address, port, family, text, backlog } = options;
+  const flags = options.reusePort ? UV_TCP_REUSEPORT : 0;
   for (let tries = 0; tries < LISTEN_TRIES_MAX; tries++) {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
-    const handle = bindHandle(address, port, type, flags, text);
+    const handle = bindHandle(address, port, family, flags, text);
     server.once("error", () => {}); // The reason comes a tick later; it is found out at once below.
     server.listen(handle, backlog);
     if (server.listening) {
@@ -201,7 +188,7 @@ function bind(options: ListenOptions): Bound {
         : addrOf(bound.address, bound.port, null);
       return { server, addr };
     }
-    const probe = bindHandle(address, port, type, flags, text) as ListenHandle;
+    const probe = bindHandle(address, port, family, flags, text) as ListenHandle;
     const status = probe.listen(backlog);
     probe.close();
     if (status !== 0) throw listenStatusError(status, text);
@@ -225,26 +212,4 @@ function bindHandle(address: string, port: number, type: 4 | 6 | -1, flags: numb
   }
   if (typeof handle === "number") throw listenStatusError(handle, text);
   return handle;
-}
-
-function resolveTarget(options: ListenOptions) {
-  if (options.transport === "unix") {
-    if (options.path === "") throw new TypeError("Cannot listen: the path of the Unix socket is empty");
-    return { address: options.path, port: -1, type: -1 as const, flags: 0, text: `unix:${options.path}` };
-  }
-  const { port, hostname = "0.0.0.0", reusePort = false } = options;
-  if (!Number.isSafeInteger(port) || port < 0 || port > 65_535) {
-    throw new RangeError(`Cannot listen: the port must be an integer from 0 to 65535, not ${port}`);
-  }
-  const address = hostname === "localhost" ? "127.0.0.1" : hostname;
-  const family = net.isIP(address);
-  const text = family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-  if (family === 0) {
-    throw new AddressNotAvailableError(
-      text,
-      "the hostname must be an IP address, or localhost: binding resolves no names",
-    );
-  }
-  const type: 4 | 6 = family === 6 ? 6 : 4;
-  return { address, port, type, flags: reusePort ? UV_TCP_REUSEPORT : 0, text };
 }

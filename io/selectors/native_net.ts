@@ -30,7 +30,7 @@ import { type ListenerHost, NativeListener } from "./native_listener.ts";
 import { addrOf, makeReadBuffer, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
 
 /** 10 s: longer than two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5). */
-const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
+export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
 
 /** Options of the selectors on `node:net`. */
 export interface NativeOptions {
@@ -178,7 +178,8 @@ function afterTurn(run: () => void): void {
   queueMicrotask(() => process.nextTick(run));
 }
 
-function describeTarget(options: ConnectOptions): string {
+/** The address that `options` ask for, for messages. */
+export function describeTarget(options: ConnectOptions): string {
   if (options.transport === "unix") return `unix:${options.path}`;
   const { hostname, port } = options;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;

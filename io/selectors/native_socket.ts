@@ -67,6 +67,20 @@ export function makeSocket(buffer: Uint8Array, handle?: Handle): OwnedSocket {
   return socket;
 }
 
+/** Whether a socket made around a handle reads into the buffer it is given: seen from a handle that is not connected. */
+export function probeReadMode(): ReadMode {
+  const donor = new net.Socket();
+  const canTake = "_handle" in donor;
+  donor.destroy();
+  if (!canTake) return "events";
+  try {
+    makeSocket(makeReadBuffer()).destroy();
+    return "shared";
+  } catch {
+    return "events";
+  }
+}
+
 /** Takes the handle out of an accepted socket, which is left without one. `null` where that is not possible. */
 export function takeHandle(socket: net.Socket): Handle | null {
   const owner = socket as unknown as { _handle?: Handle | null };

@@ -56,6 +56,8 @@ function standInFor(specifier: string): string {
   const [, folder = "", name] = /^@std\/([^/]+)(\/.*)?$/.exec(specifier) ?? [];
   const { exports } = JSON.parse(readFileSync(`${TESTS}std/${folder}/deno.json`, "utf8"));
   const path = typeof exports === "string" && name === undefined ? exports : exports[`.${name ?? ""}`];
-  if (typeof path !== "string") throw new TypeError(`Cannot resolve ${specifier}: its stand-in has no such export`);
+  if (typeof path !== "string") {
+    throw new TypeError(`Cannot resolve ${specifier}: its stand-in has no such export`);
+  }
   return `${TESTS}std/${folder}/${path.slice("./".length)}`;
 }

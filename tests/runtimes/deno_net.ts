@@ -142,7 +142,9 @@ export function listen(target: { hostname?: string; port: number; transport?: "t
       const conn = arrived.shift();
       if (conn !== undefined) return resolve(conn);
       if (isClosed) return reject(new errors.BadResource("Listener has been closed"));
-      waiting.push((conn) => conn ? resolve(conn) : reject(new errors.BadResource("Listener has been closed")));
+      waiting.push((conn) =>
+        conn ? resolve(conn) : reject(new errors.BadResource("Listener has been closed"))
+      );
     });
   const close = (): void => {
     isClosed = true;

@@ -62,7 +62,9 @@ class Command {
 
   spawn() {
     const { args = [], cwd, env, stdin = "inherit", stdout = "inherit", stderr = "inherit" } = this.#options;
-    const stdio = [stdin, stdout, stderr].map((one) => one === "null" ? "ignore" : one === "piped" ? "pipe" : one);
+    const stdio = [stdin, stdout, stderr].map((one) =>
+      one === "null" ? "ignore" : one === "piped" ? "pipe" : one
+    );
     const child = spawn(this.#program, [...args], {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
@@ -74,7 +76,9 @@ class Command {
     });
     status.catch(() => {}); // Who asks for it hears of it.
     const kill = (signal: NodeJS.Signals = "SIGTERM"): void => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new TypeError("Child process has terminated");
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new TypeError("Child process has terminated");
+      }
       child.kill(signal);
     };
     return {
@@ -97,7 +101,11 @@ class Command {
       if (stream !== null) { for await (const chunk of stream) chunks.push(chunk as Uint8Array); }
       return new Uint8Array(Buffer.concat(chunks));
     };
-    const [status, stdout, stderr] = await Promise.all([child.status, read(child.stdout), read(child.stderr)]);
+    const [status, stdout, stderr] = await Promise.all([
+      child.status,
+      read(child.stdout),
+      read(child.stderr),
+    ]);
     return { ...status, stdout, stderr };
   }
 }
@@ -123,14 +131,21 @@ const files = {
   writeTextFileSync: (path: Path, text: string): void => asDenoSync(() => fs.writeFileSync(path, text)),
   writeFile: (path: Path, bytes: Uint8Array): Promise<void> => asDeno(fs.promises.writeFile(path, bytes)),
   mkdir: (path: Path, options?: { recursive?: boolean }) => asDeno(fs.promises.mkdir(path, options)),
-  remove: (path: Path, options?: { recursive?: boolean }): Promise<void> => asDeno(fs.promises.rm(path, options)),
-  removeSync: (path: Path, options?: { recursive?: boolean }): void => asDenoSync(() => fs.rmSync(path, options)),
+  remove: (path: Path, options?: { recursive?: boolean }): Promise<void> =>
+    asDeno(fs.promises.rm(path, options)),
+  removeSync: (path: Path, options?: { recursive?: boolean }): void =>
+    asDenoSync(() => fs.rmSync(path, options)),
   stat: async (path: Path) => statOf(await asDeno(fs.promises.stat(path))),
   statSync: (path: Path) => statOf(asDenoSync(() => fs.statSync(path))),
   async *readDir(path: Path) {
     for (const entry of await asDeno(fs.promises.readdir(path, { withFileTypes: true }))) {
       const { name } = entry;
-      yield { name, isFile: entry.isFile(), isDirectory: entry.isDirectory(), isSymlink: entry.isSymbolicLink() };
+      yield {
+        name,
+        isFile: entry.isFile(),
+        isDirectory: entry.isDirectory(),
+        isSymlink: entry.isSymbolicLink(),
+      };
     }
   },
 };

@@ -14,7 +14,10 @@ export type RuntimeName = "node" | "bun";
 export const DENO_ONLY: readonly { readonly path: string; readonly reason: string }[] = [
   { path: "repo_test.ts", reason: "it is about the repository's own files" },
   { path: "tidy_test.ts", reason: "it is about the repository's own files" },
-  { path: "std_test.ts", reason: "it is about the stand-ins for @std, which are the tests' and not the library's" },
+  {
+    path: "std_test.ts",
+    reason: "it is about the stand-ins for @std, which are the tests' and not the library's",
+  },
   { path: "support_test.ts", reason: "it is about the tests' own tools" },
   { path: "url_import_test.ts", reason: "it imports by URL, which Node and Bun cannot" },
   { path: "server/main_test.ts", reason: "it is about `deno task serve`, a program for Deno" },

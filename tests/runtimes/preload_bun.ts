@@ -9,7 +9,10 @@ interface BunGlobal {
   plugin(plugin: {
     name: string;
     setup(build: {
-      onLoad(on: { filter: RegExp }, load: (of: { path: string }) => { contents: string; loader: "ts" }): void;
+      onLoad(
+        on: { filter: RegExp },
+        load: (of: { path: string }) => { contents: string; loader: "ts" },
+      ): void;
     }): void;
   }): void;
 }

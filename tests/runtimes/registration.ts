@@ -62,8 +62,9 @@ function definitionOf(args: readonly unknown[]): Definition {
   const definition: Partial<Record<keyof Definition, unknown>> = {};
   for (const arg of args) {
     if (typeof arg === "string") definition.name = arg;
-    else if (typeof arg === "function") Object.assign(definition, { fn: arg, name: definition.name ?? arg.name });
-    else Object.assign(definition, arg);
+    else if (typeof arg === "function") {
+      Object.assign(definition, { fn: arg, name: definition.name ?? arg.name });
+    } else Object.assign(definition, arg);
   }
   const { name, fn } = definition;
   if (typeof name !== "string" || typeof fn !== "function") {

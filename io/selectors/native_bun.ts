@@ -1,0 +1,207 @@
+/**
+ * The `native` selector of Bun, on `Bun.listen` and `Bun.connect`; native_bun_socket.ts says why on these.
+ *
+ * Turns: as on Deno and Node, a function queued by `process.nextTick` from a microtask runs when all microtasks of the
+ * present callback are done. Names given to `connect` are resolved by Bun, which also tries several addresses.
+ *
+ * Known limit: Bun has no way to give up a connection attempt. One that is given up (by signal, deadline or `close`)
+ * rejects at once, and its socket is reset as soon as it is connected; until then the system goes on trying, and the
+ * process lives on, for at most the system's own time for it (about two minutes on Linux).
+ *
+ * @module
+ */
+import process from "node:process";
+import { BlockPool } from "../block_pool.ts";
+import {
+  ConnectionAbortedError,
+  DeadlineExceededError,
+  SelectorClosedError,
+  UnsupportedError,
+} from "../errors.ts";
+import type {
+  Clock,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Protocol,
+  Selector,
+  Timers,
+  Transport,
+} from "../selector.ts";
+import { SystemClock } from "../system_clock.ts";
+import { TimerWheel } from "../timer_wheel.ts";
+import { TransportHub } from "../transport_hub.ts";
+import { type BunHost, BunListener, type BunSockets } from "./native_bun_listener.ts";
+import { type BunOwner, type BunSocket, BunTransport, GatherBuffer, HANDLERS } from "./native_bun_socket.ts";
+import { connectError } from "./native_errors.ts";
+import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget, type NativeOptions } from "./native_net.ts";
+import { addrOf } from "./native_socket.ts";
+
+/** An attempt that can be given up. */
+interface Attempt {
+  fail(reason: unknown): void;
+}
+
+/**
+ * Opens the selector on Bun's own sockets.
+ *
+ * @param options the clock to go by
+ * @returns a selector that holds nothing yet
+ * @throws UnsupportedError when this is not Bun
+ * @example
+ * ```ts ignore
+ * import { openNativeBun } from "./native_bun.ts";
+ *
+ * await using selector = openNativeBun();
+ * console.log(selector.kind);
+ * ```
+ */
+export function openNativeBun(options: Pick<NativeOptions, "clock"> = {}): BunSelector {
+  const { Bun: bun } = globalThis as unknown as { readonly Bun?: BunSockets };
+  if (bun === undefined) {
+    throw new UnsupportedError("Cannot open the native selector of Bun", "this runtime is not Bun");
+  }
+  return new BunSelector(bun, options);
+}
+
+/** Selector on Bun's sockets; see the module's text. */
+export class BunSelector implements Selector, BunHost {
+  readonly kind: string = "native";
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** What this selector's transports share. */
+  readonly hub: TransportHub;
+  /** Where its transports put together what goes out in one send. */
+  readonly gather: GatherBuffer = new GatherBuffer();
+  readonly #bun: BunSockets;
+  readonly #wheel: TimerWheel;
+  readonly #listeners = new Set<BunListener>();
+  readonly #attempts = new Set<Attempt>();
+  #closing: Promise<void> | null = null;
+
+  /** Opens the selector; it holds no descriptor before `listen` or `connect`. */
+  constructor(bun: BunSockets, options: Pick<NativeOptions, "clock"> = {}) {
+    this.#bun = bun;
+    this.clock = options.clock ?? new SystemClock();
+    this.#wheel = new TimerWheel(this.clock);
+    this.timers = this.#wheel;
+    this.hub = new TransportHub(afterTurn, new BlockPool());
+  }
+
+  listen(options: ListenOptions, createProtocol: () => Protocol): Listener {
+    if (this.#closing !== null) throw new SelectorClosedError("Cannot listen");
+    const listener = new BunListener(this.#bun, this, options, createProtocol);
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  connect(options: ConnectOptions, createProtocol: () => Protocol): Promise<Transport> {
+    return new Promise((resolve, reject) => {
+      options.signal?.throwIfAborted();
+      if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
+      this.#attempt(options, createProtocol, resolve, reject);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Part of `BunHost`. */
+  forget(listener: BunListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  async #close(): Promise<void> {
+    this.#wheel.close();
+    const closing = [...this.#listeners].map((listener) => listener.close());
+    const reason = new SelectorClosedError("Cannot go on with the connection");
+    for (const attempt of [...this.#attempts]) attempt.fail(reason);
+    await Promise.all([...closing, this.hub.abortAll(reason)]);
+  }
+
+  #attempt(
+    options: ConnectOptions,
+    createProtocol: () => Protocol,
+    resolve: (transport: Transport) => void,
+    reject: (reason: unknown) => void,
+  ): void {
+    const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
+    const path = options.transport === "unix" ? options.path : null;
+    const text = describeTarget(options);
+    let isOver = false;
+    const finish = (): void => {
+      isOver = true;
+      this.#attempts.delete(attempt);
+      deadline?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const fail = (reason: unknown): void => {
+      if (isOver) return;
+      finish();
+      reject(reason);
+    };
+    const attempt: Attempt = { fail };
+    const onAbort = (): void => fail(signal!.reason);
+    const takeOpen = (socket: BunSocket): void => {
+      if (isOver) return socket.terminate();
+      let protocol: Protocol;
+      try {
+        protocol = createProtocol();
+      } catch (error) {
+        fail(error);
+        return socket.terminate();
+      }
+      finish();
+      const transport = new BunTransport(
+        this.hub,
+        protocol,
+        socket,
+        addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
+        addrOf(socket.remoteAddress, socket.remotePort, path),
+        this.gather,
+        null,
+      );
+      transport.start();
+      resolve(transport);
+    };
+    const owner: BunOwner = {
+      takeOpen,
+      takeRead() {},
+      takeEnd() {},
+      takeDrain() {},
+      takeClose: () => fail(new ConnectionAbortedError("it was closed while connecting")),
+    };
+    const deadline = timeoutMs === null
+      ? null
+      : this.timers.after(timeoutMs, () =>
+        fail(new DeadlineExceededError(`Cannot connect to ${text}`, timeoutMs)));
+    this.#attempts.add(attempt);
+    signal?.addEventListener("abort", onAbort);
+    this.#start(options, owner, text, fail);
+  }
+
+  #start(options: ConnectOptions, owner: BunOwner, text: string, fail: (reason: unknown) => void): void {
+    const target = options.transport === "unix"
+      ? { unix: options.path }
+      : { hostname: options.hostname, port: options.port };
+    const failed = (error: unknown): void => {
+      fail(error instanceof RangeError || error instanceof TypeError ? error : connectError(error, text));
+    };
+    const socket = { ...HANDLERS, connectError: (_socket: unknown, error: unknown): void => failed(error) };
+    try {
+      this.#bun.connect({ ...target, data: owner, socket, allowHalfOpen: true }).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
+
+function afterTurn(run: () => void): void {
+  queueMicrotask(() => process.nextTick(run));
+}

@@ -1,0 +1,133 @@
+/**
+ * Listening with `Bun.listen`, which binds within the call and throws with the system's code if it cannot.
+ *
+ * Known limits: `backlog` is checked but not passed on, since Bun has no place for it and asks for 512; errors of
+ * accept(2) are not reported by Bun, so `acceptErrors` stays 0.
+ *
+ * @module
+ */
+import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
+import type { TransportHub } from "../transport_hub.ts";
+import {
+  type BunOwner,
+  type BunSocket,
+  BunTransport,
+  type GatherBuffer,
+  HANDLERS,
+} from "./native_bun_socket.ts";
+import { listenError } from "./native_errors.ts";
+import { checkListenOptions } from "./native_listen_options.ts";
+import { addrOf } from "./native_socket.ts";
+
+/** A listener of Bun; what is used of it. */
+interface BunListenSocket {
+  readonly hostname: string;
+  readonly port: number;
+  /** Stops listening; connections go on. */
+  stop(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** `Bun.listen` and `Bun.connect`. */
+export interface BunSockets {
+  listen(options: object): BunListenSocket;
+  connect(options: object): Promise<BunSocket>;
+}
+
+/** What a listener needs of its selector. */
+export interface BunHost {
+  readonly hub: TransportHub;
+  readonly gather: GatherBuffer;
+  /** Called when the listener no longer listens. */
+  forget(listener: BunListener): void;
+}
+
+/** Accepts connections for one address; see the module's text. */
+export class BunListener implements Listener, BunOwner {
+  readonly addr: Addr;
+  readonly #host: BunHost;
+  readonly #server: BunListenSocket;
+  readonly #createProtocol: () => Protocol;
+  readonly #connectionsMax: number;
+  readonly #unixPath: string | null;
+  #accepted = 0;
+  #refused = 0;
+  #open = 0;
+  #isClosed = false;
+
+  /** Binds and listens; throws what `Selector.listen` throws. */
+  constructor(bun: BunSockets, host: BunHost, options: ListenOptions, createProtocol: () => Protocol) {
+    const { address, port, text, reusePort, connectionsMax } = checkListenOptions(options);
+    this.#host = host;
+    this.#createProtocol = createProtocol;
+    this.#connectionsMax = connectionsMax;
+    this.#unixPath = options.transport === "unix" ? options.path : null;
+    const target = this.#unixPath === null
+      ? { hostname: address, port, reusePort }
+      : { unix: this.#unixPath };
+    try {
+      this.#server = bun.listen({ ...target, data: this, socket: HANDLERS, allowHalfOpen: true });
+    } catch (error) {
+      throw listenError(error, text);
+    }
+    this.addr = addrOf(this.#server.hostname, this.#server.port, this.#unixPath);
+  }
+
+  get stats(): ListenerStats {
+    return { accepted: this.#accepted, refused: this.#refused, open: this.#open, acceptErrors: 0 };
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#server.stop();
+      this.#host.forget(this);
+    }
+    return Promise.resolve();
+  }
+
+  ref(): void {
+    this.#server.ref();
+  }
+
+  unref(): void {
+    this.#server.unref();
+  }
+
+  takeOpen(socket: BunSocket): void {
+    if (this.#open >= this.#connectionsMax || this.#isClosed) {
+      this.#refused++;
+      socket.terminate();
+      return;
+    }
+    let protocol: Protocol;
+    try {
+      protocol = this.#createProtocol();
+    } catch (error) {
+      socket.end();
+      reportError(error); // Not this connection's fault but the program's, and nobody waits for it here.
+      return;
+    }
+    const { hub, gather } = this.#host;
+    const isUnix = this.#unixPath !== null;
+    const transport = new BunTransport(
+      hub,
+      protocol,
+      socket,
+      addrOf(socket.localAddress, socket.localPort, this.#unixPath),
+      addrOf(socket.remoteAddress, socket.remotePort, isUnix ? "" : null),
+      gather,
+      () => this.#open--,
+    );
+    this.#accepted++;
+    this.#open++;
+    transport.start();
+  }
+
+  // A socket that was turned away stays the listener's: what becomes of it is nobody's business.
+  takeRead(): void {}
+  takeEnd(): void {}
+  takeDrain(): void {}
+  takeClose(): void {}
+}
