@@ -91,7 +91,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
       );
     }
     if (server.draining !== null) return this.#close();
-    this.phases.firstByte(server.clock.now());
+    this.phases.firstByte(server.time.now());
   }
 
   received(bytes: Uint8Array): void {
@@ -111,7 +111,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   pauseWriting(): void {
     this.isWritePaused = true;
     this.#pausedAtBytes = this.writtenBytes;
-    this.stalledSinceMs = this.#server.clock.now();
+    this.stalledSinceMs = this.#server.time.now();
   }
 
   resumeWriting(): void {
@@ -179,7 +179,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.phases.none();
     this.phases.handlerDone();
     this.phases.totalDone();
-    this.phases.linger(this.#server.clock.now());
+    this.phases.linger(this.#server.time.now());
     this.transport.closeWrite();
     this.transport.resumeReading();
   }

@@ -76,7 +76,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   /** Bytes came. */
   receive(bytes: Uint8Array): void {
-    this.#now = this.#server.clock.now();
+    this.#now = this.#server.time.now();
     this.#isBusy = true;
     this.intake.feed(bytes);
     this.#isBusy = false;
@@ -248,7 +248,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     if (!exchange.awaitsContinue || exchange.phase !== WAITING) return;
     exchange.awaitsContinue = false;
     this.sendInterim(exchange, CONTINUE);
-    this.#link.phases.body(this.#server.clock.now());
+    this.#link.phases.body(this.#server.time.now());
   }
 
   bodyPaused(exchange: Exchange): void {
@@ -256,13 +256,13 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     this.intake.pauseBody();
     this.#link.phases.none();
     // A handler that has answered and stops reading would hold the connection for ever.
-    if (exchange.phase === SENT) this.#link.phases.handler(this.#server.clock.now());
+    if (exchange.phase === SENT) this.#link.phases.handler(this.#server.time.now());
   }
 
   bodyResumed(exchange: Exchange): void {
     if (this.intake.incoming !== exchange || !this.intake.isBodyPaused) return;
     this.intake.resumeBody();
-    this.#link.phases.body(this.#server.clock.now());
+    this.#link.phases.body(this.#server.time.now());
     if (exchange.phase === SENT) this.#link.phases.handlerDone();
   }
 
@@ -369,7 +369,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   #dropBody(exchange: Exchange): void {
     exchange.body!.discard(new ConnectionClosedError("Cannot read the body of a request that was answered"));
     this.intake.dropBody();
-    this.#link.phases.linger(this.#server.clock.now());
+    this.#link.phases.linger(this.#server.time.now());
   }
 
   /** The last response was sent. */
@@ -386,7 +386,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   #goOn(): void {
     if (this.#isBusy) return;
     this.#isBusy = true;
-    this.#now = this.#server.clock.now();
+    this.#now = this.#server.time.now();
     while (this.#link.isOpen && this.#step());
     this.#isBusy = false;
     this.#settle();

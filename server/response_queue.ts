@@ -278,7 +278,7 @@ export class ResponseQueue implements SenderOwner {
 
   #becameFirst(exchange: Exchange): void {
     const { phases } = this.#link;
-    if (exchange.phase === WAITING) phases.handler(this.server.clock.now());
+    if (exchange.phase === WAITING) phases.handler(this.server.time.now());
     phases.total(exchange.startedMs);
     if (exchange.interim === "") return;
     this.writeHead(exchange.interim);

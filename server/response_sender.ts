@@ -16,6 +16,7 @@ import type { BodyProducer } from "./body_writer.ts";
 import { type Exchange, READY, WAITING } from "./exchange.ts";
 import { encodeResponseHead, type FieldLines } from "./http1/encoder.ts";
 import type { Framing } from "./http1/message.ts";
+import type { PlainHeads } from "./plain_heads.ts";
 import { NO_FIELDS, type RawReply, rawReply, readResponse, TEXT_FIELDS } from "./reply.ts";
 import { isProducer } from "./reply_body.ts";
 import { ResponseWriter, type WriterOwner } from "./response_writer.ts";
@@ -136,7 +137,7 @@ export function encodeRefusal(server: ServerContext, status: number, text: strin
     method: "GET",
     minorVersion: 1,
     keepAlive: false,
-    date: server.date.value(),
+    date: server.time.date(),
   });
   return head + text + "\n";
 }
@@ -301,7 +302,8 @@ function encodeHead(
   const keepAlive = !notes.isClosing && framing.kind !== "close" && owner.keepsAlive(exchange);
   let text: string;
   try {
-    text = encodeResponseHead({
+    const plain = keepAlive ? plainHeadsFor(server, exchange, raw) : null;
+    text = plain !== null && framing.kind === "length" ? plain.head(framing.length) : encodeResponseHead({
       status: raw.status,
       statusText: raw.statusText,
       fields: raw.fields,
@@ -310,7 +312,7 @@ function encodeHead(
       minorVersion: head.minorVersion,
       keepAlive,
       connection: notes.isUpgrade ? "upgrade" : "",
-      date: server.date.value(),
+      date: server.time.date(),
     });
   } catch (error) {
     owner.fail(exchange, error);
@@ -320,6 +322,16 @@ function encodeHead(
   server.stats.responsesByStatus[raw.status]!++;
   if (hasFailed) exchange.hasFailed = false; // What could fail has not.
   return text;
+}
+
+/** The heads that are encoded already, if the response has such a one. */
+function plainHeadsFor(server: ServerContext, exchange: Exchange, raw: RawReply): PlainHeads | null {
+  const { method, minorVersion } = exchange.head;
+  if (raw.status !== 200 || raw.statusText !== "" || minorVersion !== 1) return null;
+  if (method === "HEAD" || method === "CONNECT") return null;
+  const [ofText, ofNothing] = server.plainHeads;
+  if (raw.fields === TEXT_FIELDS) return ofText!;
+  return raw.fields === NO_FIELDS ? ofNothing! : null;
 }
 
 /** Whether the response has no body, whatever the handler made (RFC 9110 §6.4.1). */

@@ -8,13 +8,14 @@ import { openSelector } from "../io/open_selector.ts";
 import type { Addr, Clock, Listener, ListenOptions, Selector, TcpAddr, UnixAddr } from "../io/selector.ts";
 import { AddressCounter } from "./address_counter.ts";
 import { Connection } from "./connection.ts";
-import { DateCache } from "./date_cache.ts";
 import { resolveDeadlines, type ServeDeadlines } from "./deadlines.ts";
 import type { Handler } from "./handler.ts";
 import { HeadStore } from "./http1/head_store.ts";
 import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
+import { PlainHeads } from "./plain_heads.ts";
 import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prelude.ts";
-import { Reply } from "./reply.ts";
+import { NO_FIELDS, Reply, TEXT_FIELDS } from "./reply.ts";
+import { ServerClock } from "./server_clock.ts";
 import type { ServerContext } from "./server_context.ts";
 import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
 import { resolveGrace, Shutdown, type ShutdownOptions, type ShutdownReport } from "./shutdown.ts";
@@ -231,6 +232,7 @@ class HttpServer implements Server {
     try {
       const report = await done;
       await closed;
+      this.#context.time.close();
       if (this.#ownsSelector) await this.#selector.close();
       return report;
     } finally {
@@ -265,6 +267,7 @@ function createContext(
 ): ServerContext {
   const clock: Clock = selector.clock;
   const stats: CountingStats = createServerStats();
+  const time = new ServerClock(clock, selector.timers);
   const { onError = answerError } = options;
   return {
     handler,
@@ -284,7 +287,8 @@ function createContext(
     stats,
     clock,
     timers: selector.timers,
-    date: new DateCache(clock),
+    time,
+    plainHeads: [new PlainHeads(TEXT_FIELDS, time), new PlainHeads(NO_FIELDS, time)],
     budget: options.writeBudget ?? new WriteBudget(limits.bufferedBytesTotalMax),
     connections: new Set(),
     addresses: new AddressCounter(limits.connectionsPerAddressMax),

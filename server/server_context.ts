@@ -4,13 +4,14 @@
  * @module
  */
 import type { Clock, Timers } from "../io/selector.ts";
-import type { DateCache } from "./date_cache.ts";
 import type { ResolvedDeadlines } from "./deadlines.ts";
 import type { Handler } from "./handler.ts";
 import type { AddressCounter } from "./address_counter.ts";
 import type { HeadStore } from "./http1/head_store.ts";
 import type { MessageLimits } from "./http1/message.ts";
 import type { ResolvedLimits } from "./limits.ts";
+import type { PlainHeads } from "./plain_heads.ts";
+import type { ServerClock } from "./server_clock.ts";
 import type { CountingStats } from "./server_stats.ts";
 import type { WriteBudget } from "./write_budget.ts";
 
@@ -58,8 +59,10 @@ export interface ServerContext {
   readonly clock: Clock;
   /** The selector's deadlines. */
   readonly timers: Timers;
-  /** The `Date` field. */
-  readonly date: DateCache;
+  /** The time, roughly, and the date. */
+  readonly time: ServerClock;
+  /** Heads of plain text, and of what has no fields. */
+  readonly plainHeads: readonly PlainHeads[];
   /** The bound on all bytes that wait. */
   readonly budget: WriteBudget;
   /** Connections that are open. */

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import { VirtualClock } from "../../io/testing/virtual_clock.ts";
+import { TimerWheel } from "../../io/timer_wheel.ts";
+import { encodeResponseHead } from "../../server/http1/encoder.ts";
+import { PlainHeads } from "../../server/plain_heads.ts";
+import { NO_FIELDS, TEXT_FIELDS } from "../../server/reply.ts";
+import { ServerClock } from "../../server/server_clock.ts";
+
+Deno.test("a plain head is what the encoder writes, for every length and at every time", async () => {
+  const clock = new VirtualClock();
+  const time = new ServerClock(clock, new TimerWheel(clock));
+  for (const fields of [TEXT_FIELDS, NO_FIELDS]) {
+    const heads = new PlainHeads(fields, time);
+    for (const length of [0, 1, 12, 65_536, 123_456_789_012]) {
+      const encoded = encodeResponseHead({
+        status: 200,
+        fields,
+        framing: { kind: "length", length },
+        method: "GET",
+        minorVersion: 1,
+        keepAlive: true,
+        date: time.date(),
+      });
+      assertEquals(heads.head(length), encoded);
+      await clock.advance(700);
+    }
+  }
+  time.close();
+});
