@@ -23,7 +23,7 @@ export class ConnectionError extends SluiceError {}
 
 /** The peer reset the connection (ECONNRESET, EPIPE). */
 export class ConnectionResetError extends ConnectionError {
-  /** @param doing what was being done, as in "Cannot read" */
+  /** Makes the error. @param doing what was being done, as in "Cannot read" */
   constructor(doing = "Cannot go on", options?: ErrorOptions) {
     super("SLUICE_CONNECTION_RESET", `${doing}: the peer reset the connection`, options);
   }
@@ -31,7 +31,7 @@ export class ConnectionResetError extends ConnectionError {
 
 /** The connection was closed by our own `abort()`. */
 export class ConnectionAbortedError extends ConnectionError {
-  /** @param why the reason, as in "a deadline passed" */
+  /** Makes the error. @param why the reason, as in "a deadline passed" */
   constructor(why = "it was aborted on this side", options?: ErrorOptions) {
     super("SLUICE_CONNECTION_ABORTED", `Cannot go on with the connection: ${why}`, options);
   }
@@ -39,7 +39,7 @@ export class ConnectionAbortedError extends ConnectionError {
 
 /** The selector is closed: it listens, connects and goes on with nothing. */
 export class SelectorClosedError extends ConnectionError {
-  /** @param doing what was asked, as in "Cannot listen" */
+  /** Makes the error. @param doing what was asked, as in "Cannot listen" */
   constructor(doing: string, options?: ErrorOptions) {
     super("SLUICE_SELECTOR_CLOSED", `${doing}: the selector is closed`, options);
   }
@@ -47,7 +47,7 @@ export class SelectorClosedError extends ConnectionError {
 
 /** The connection is closed, so what was asked can no longer be done. */
 export class ConnectionClosedError extends ConnectionError {
-  /** @param doing what was asked, as in "Cannot drain" */
+  /** Makes the error. @param doing what was asked, as in "Cannot drain" */
   constructor(doing = "Cannot go on", options?: ErrorOptions) {
     super("SLUICE_CONNECTION_CLOSED", `${doing}: the connection is closed`, options);
   }
@@ -57,7 +57,7 @@ export class ConnectionClosedError extends ConnectionError {
 export class ConnectionRefusedError extends ConnectionError {
   /** The address that was tried. */
   readonly address: string;
-  /** @param address the address that was tried */
+  /** Makes the error. @param address the address that was tried */
   constructor(address: string, options?: ErrorOptions) {
     super("SLUICE_CONNECTION_REFUSED", `Cannot connect to ${address}: nobody listens there`, options);
     this.address = address;
@@ -68,7 +68,7 @@ export class ConnectionRefusedError extends ConnectionError {
 export class UnreachableError extends ConnectionError {
   /** The address that was tried. */
   readonly address: string;
-  /** @param address the address that was tried @param why the system's reason */
+  /** Makes the error. @param address the address that was tried @param why the system's reason */
   constructor(address: string, why: string, options?: ErrorOptions) {
     super("SLUICE_UNREACHABLE", `Cannot connect to ${address}: ${why}`, options);
     this.address = address;
@@ -87,7 +87,7 @@ export class WriteAfterEndError extends ConnectionError {
 export class AddressInUseError extends SluiceError {
   /** The address that was asked for. */
   readonly address: string;
-  /** @param address the address that was asked for */
+  /** Makes the error. @param address the address that was asked for */
   constructor(address: string, options?: ErrorOptions) {
     super("SLUICE_ADDRESS_IN_USE", `Cannot listen on ${address}: it is in use`, options);
     this.address = address;
@@ -98,7 +98,7 @@ export class AddressInUseError extends SluiceError {
 export class AddressNotAvailableError extends SluiceError {
   /** The address that was asked for. */
   readonly address: string;
-  /** @param address the address that was asked for @param why the system's reason */
+  /** Makes the error. @param address the address that was asked for @param why the system's reason */
   constructor(address: string, why: string, options?: ErrorOptions) {
     super("SLUICE_ADDRESS_NOT_AVAILABLE", `Cannot listen on ${address}: ${why}`, options);
     this.address = address;
@@ -107,7 +107,7 @@ export class AddressNotAvailableError extends SluiceError {
 
 /** The system or the runtime's permissions refuse it (EACCES, EPERM, `Deno.errors.NotCapable`). */
 export class AccessDeniedError extends SluiceError {
-  /** @param doing what was asked, as in "Cannot listen on 0.0.0.0:80" @param why the refusal, with the permission that is missing if known */
+  /** Makes the error. @param doing what was asked, as in "Cannot listen on 0.0.0.0:80" @param why the refusal, with the permission that is missing if known */
   constructor(doing: string, why: string, options?: ErrorOptions) {
     super("SLUICE_ACCESS_DENIED", `${doing}: ${why}`, options);
   }
@@ -115,7 +115,7 @@ export class AccessDeniedError extends SluiceError {
 
 /** A limit of the system was hit: descriptors, memory, buffers (EMFILE, ENFILE, ENOMEM, ENOBUFS). */
 export class ResourceExhaustedError extends SluiceError {
-  /** @param doing what was asked @param why which resource */
+  /** Makes the error. @param doing what was asked @param why which resource */
   constructor(doing: string, why: string, options?: ErrorOptions) {
     super("SLUICE_RESOURCE_EXHAUSTED", `${doing}: ${why}`, options);
   }
@@ -123,7 +123,7 @@ export class ResourceExhaustedError extends SluiceError {
 
 /** This runtime, system or build cannot do what was asked. */
 export class UnsupportedError extends SluiceError {
-  /** @param doing what was asked @param why what is missing, and what would help */
+  /** Makes the error. @param doing what was asked @param why what is missing, and what would help */
   constructor(doing: string, why: string, options?: ErrorOptions) {
     super("SLUICE_UNSUPPORTED", `${doing}: ${why}`, options);
   }
@@ -133,7 +133,7 @@ export class UnsupportedError extends SluiceError {
 export class DeadlineExceededError extends SluiceError {
   /** How long was waited, milliseconds. */
   readonly timeoutMs: number;
-  /** @param doing what was waited for, as in "Cannot connect" @param timeoutMs how long was waited */
+  /** Makes the error. @param doing what was waited for, as in "Cannot connect" @param timeoutMs how long was waited */
   constructor(doing: string, timeoutMs: number, options?: ErrorOptions) {
     super("SLUICE_DEADLINE_EXCEEDED", `${doing}: not done within ${timeoutMs} ms`, options);
     this.timeoutMs = timeoutMs;
@@ -146,7 +146,7 @@ export class IncompleteReadError extends SluiceError {
   readonly partial: Uint8Array;
   /** How many bytes were asked for; `null` when reading up to a delimiter. */
   readonly expected: number | null;
-  /** @param partial what came @param expected how many were asked for */
+  /** Makes the error. @param partial what came @param expected how many were asked for */
   constructor(partial: Uint8Array, expected: number | null, options?: ErrorOptions) {
     super(
       "SLUICE_INCOMPLETE_READ",
@@ -167,6 +167,8 @@ export class LimitOverrunError extends SluiceError {
   /** The limit, bytes. */
   readonly limit: number;
   /**
+   * Makes the error.
+   *
    * @param consumed bytes that can be consumed without missing a delimiter
    * @param limit the limit, bytes
    * @param doing what was looked for, as in "Cannot find the delimiter"
@@ -180,7 +182,7 @@ export class LimitOverrunError extends SluiceError {
 
 /** A second read while one is waiting on the same reader. */
 export class ConcurrentReadError extends SluiceError {
-  /** @param doing the method that was called second */
+  /** Makes the error. @param doing the method that was called second */
   constructor(doing: string) {
     super("SLUICE_CONCURRENT_READ", `Cannot ${doing}: another read of this stream is waiting`);
   }
@@ -188,7 +190,7 @@ export class ConcurrentReadError extends SluiceError {
 
 /** The call grammar of the io contracts was broken (thrown by the checking wrapper). */
 export class ContractError extends SluiceError {
-  /** @param what which rule was broken, by whom */
+  /** Makes the error. @param what which rule was broken, by whom */
   constructor(what: string) {
     super("SLUICE_CONTRACT", `Contract broken: ${what}`);
   }

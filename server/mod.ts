@@ -8,15 +8,20 @@
 export type { BodyProducer, BodyWriter, SharedBody } from "./body_writer.ts";
 export type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
 export { BodyTooLargeError } from "./collect_body.ts";
-export type { ServeDeadlines } from "./deadlines.ts";
+export type { ResolvedDeadlines, ServeDeadlines } from "./deadlines.ts";
 export { SERVE_DEADLINES_DEFAULT } from "./deadlines.ts";
+export type { DemoCounts } from "./demo/chat_answer.ts";
 export { type DemoStats, type DemoUpstream, demoUpstream } from "./demo/demo_upstream.ts";
+export type { DemoTime } from "./demo/token_stream.ts";
 export * from "./gateway/errors.ts";
 export { type Gateway, gateway, type GatewayInfo, type GatewayOptions } from "./gateway/gateway.ts";
 export type { DurationHistogram, GatewayOutcome, GatewayStats } from "./gateway/gateway_stats.ts";
+export type { PoolStats } from "./gateway/upstream_pool.ts";
 export type { Handler, HijackedConnection, ServeInfo } from "./handler.ts";
 export { Http1Error } from "./http1/errors.ts";
-export type { ServeLimits } from "./limits.ts";
+export type { Fields, Framing, MessageHead, MessageLimits, RequestHead } from "./http1/message.ts";
+export { type Refusal, type RefusalId, REFUSALS } from "./http1/refusals.ts";
+export type { ResolvedLimits, ServeLimits } from "./limits.ts";
 export { SERVE_LIMITS_DEFAULT } from "./limits.ts";
 export * from "./log/errors.ts";
 export { checkEventKey, type EventId, formatEventId, parseEventId } from "./log/event_id.ts";
@@ -37,7 +42,17 @@ export { Reply } from "./reply.ts";
 export type { ReplyBody } from "./reply_body.ts";
 export { bodyOf, toRequest } from "./request.ts";
 export * from "./response_errors.ts";
-export { type RouteOptions, Router, type RouterOptions } from "./router.ts";
+export { type LimitedHandler, ROUTE_LIMITS, type RouteLimits } from "./route_limits.ts";
+export {
+  type AddRoute,
+  type ParamNames,
+  type RouteHandler,
+  type RouteOptions,
+  Router,
+  type RouterOptions,
+} from "./router.ts";
+export type { ProxyProtocolOptions } from "./proxy_prelude.ts";
+export { type BudgetEntry, type BudgetMember, WriteBudget } from "./write_budget.ts";
 export * from "./serve.ts";
 export type { ShutdownOptions, ShutdownReport } from "./shutdown.ts";
 export type { DeadlineCounters, LimitCounters, ServerStats } from "./server_stats.ts";

@@ -11,7 +11,7 @@ export class BodyLengthError extends SluiceError {
   readonly expected: number;
   /** Bytes that came, or would have with the last write. */
   readonly actual: number;
-  /** @param expected bytes that were promised @param actual bytes that came */
+  /** Makes the error. @param expected bytes that were promised @param actual bytes that came */
   constructor(expected: number, actual: number) {
     super(
       "SLUICE_BODY_LENGTH",
@@ -28,7 +28,7 @@ export class BodyLengthError extends SluiceError {
 export class BodyOverrunError extends SluiceError {
   /** Bytes that wait for the reader. */
   readonly bufferedBytes: number;
-  /** @param bufferedBytes bytes that wait for the reader */
+  /** Makes the error. @param bufferedBytes bytes that wait for the reader */
   constructor(bufferedBytes: number) {
     super(
       "SLUICE_BODY_OVERRUN",

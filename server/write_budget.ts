@@ -59,6 +59,8 @@ export class WriteBudget {
   readonly #entries: Set<BudgetEntry> = new Set();
 
   /**
+   * Makes a budget of which nothing is used.
+   *
    * @param bytesMax bytes that may wait in all, above 0; `Infinity` for no bound
    * @throws RangeError for anything else
    */

@@ -25,7 +25,7 @@ const GOLDEN_STEP = 0x9e3779b9;
 export class Prng {
   #state: number;
 
-  /** @param seed any integer; its lowest 32 bits count */
+  /** Begins a sequence. @param seed any integer; its lowest 32 bits count */
   constructor(seed: number) {
     this.#state = seed | 0;
   }
