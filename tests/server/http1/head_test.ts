@@ -71,6 +71,28 @@ Deno.test("heads retained one after another do not touch each other", () => {
   heads.forEach((head, i) => assertEquals([head.target, head.get("host")], [`/${i}`, `h${i}`]));
 });
 
+Deno.test("heads of one connection, retained, keep their own lines", () => {
+  for (const options of [{}, { store: new HeadStore() }]) {
+    const heads: RequestHead[] = [];
+    const parser = new RequestParser(
+      { head: (head) => heads.push(head.retain()), body: () => {}, end: () => {}, error: () => {} },
+      undefined,
+      options,
+    );
+    parser.feed(
+      wireBytes(
+        "GET /1 HTTP/1.1\r\nHost: first.example\r\nX: 1\r\n\r\nGET /22 HTTP/1.1\r\nY: 2\r\nHost: b\r\n\r\n",
+      ),
+    );
+    parser.feed(wireBytes("POST /333 HTTP/1.1\r\nLonger-Name: 3\r\nHost: c\r\nContent-Length: 0\r\n\r\n"));
+    assertEquals(heads.map((head) => [head.target, head.get("host"), head.nameAt(0), head.valueAt(1)]), [
+      ["/1", "first.example", "host", "1"],
+      ["/22", "b", "y", "b"],
+      ["/333", "c", "longer-name", "c"],
+    ]);
+  }
+});
+
 Deno.test("the target's form is told", () => {
   const form = (line: string) => requestHead(`${line} HTTP/1.1\r\nHost: a\r\n\r\n`).targetForm;
   assertEquals(form("GET /"), "origin");

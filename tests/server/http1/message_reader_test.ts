@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  type Fields,
   type Http1Error,
   LocalProtocolError,
   MESSAGE_LIMITS_DEFAULT,
@@ -204,4 +205,19 @@ Deno.test("body bytes are parts of the bytes that were fed", () => {
   );
   parser.feed(bytes);
   assertEquals(buffers, [bytes.buffer, bytes.buffer]);
+});
+
+Deno.test("trailers cannot be read after the call", () => {
+  let kept: Fields | null = null;
+  const parser = new RequestParser({
+    head: () => {},
+    body: () => {},
+    end: (trailers) => {
+      assertEquals(trailers?.get("x"), "y");
+      kept = trailers;
+    },
+    error: () => {},
+  });
+  parser.feed(wireBytes("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx: y\r\n\r\n"));
+  assertThrows(() => kept!.get("x"), LocalProtocolError);
 });
