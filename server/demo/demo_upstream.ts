@@ -15,15 +15,24 @@
  *
  * @module
  */
+import type { Selector } from "../../io/selector.ts";
 import { Reply } from "../reply.ts";
 import { type DemoCounts, StreamedAnswer, WholeAnswer } from "./chat_answer.ts";
 import { type ChatError, DEMO_MODEL, parseChat } from "./chat_request.ts";
 import type { DemoTime } from "./token_stream.ts";
 
 /** Counters of a demo upstream. */
-export interface DemoStats extends Readonly<DemoCounts> {
+export interface DemoStats {
   /** Requests that came. */
   readonly requests: number;
+  /** Answers being made now. */
+  readonly active: number;
+  /** Tokens made. */
+  readonly tokens: number;
+  /** Tokens of answers whose reader left before the end: made for nobody. */
+  readonly tokensForNobody: number;
+  /** Answers whose reader left before the end. */
+  readonly abandoned: number;
 }
 
 /** A demo upstream: a handler with counters. */
@@ -54,7 +63,7 @@ const MODEL_CREATED_S = 1_795_219_200;
  * console.assert(data[0].id === "sluice-demo");
  * ```
  */
-export function demoUpstream(time: DemoTime): DemoUpstream {
+export function demoUpstream(time: Pick<Selector, "clock" | "timers">): DemoUpstream {
   const stats = { requests: 0, tokens: 0, tokensForNobody: 0, abandoned: 0, active: 0 };
   const handler = async (request: Request): Promise<Response> => {
     stats.requests++;

@@ -27,6 +27,8 @@ export class UpstreamError extends SluiceError {
   /** Status of the response that tells the client: 502, 503 or 504. */
   readonly status: number;
   /**
+   * Makes the error.
+   *
    * @param kind under which name it is counted
    * @param status status of the response that tells the client
    * @param code stable identifier
@@ -47,7 +49,11 @@ export class UpstreamError extends SluiceError {
 
 /** Nobody listens at the upstream's address: 502. */
 export class UpstreamRefusedError extends UpstreamError {
-  /** @param upstream the upstream's name, as in its URL */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name, as in its URL
+   */
   constructor(upstream: string, options?: ErrorOptions) {
     super(
       "refused",
@@ -61,7 +67,12 @@ export class UpstreamRefusedError extends UpstreamError {
 
 /** The upstream's address cannot be reached (name not known, no route, no permission, no descriptor): 502. */
 export class UpstreamUnreachableError extends UpstreamError {
-  /** @param upstream the upstream's name @param why the system's reason */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name
+   * @param why the system's reason
+   */
   constructor(upstream: string, why: string, options?: ErrorOptions) {
     super("unreachable", 502, "SLUICE_UPSTREAM_UNREACHABLE", `Cannot reach ${upstream}: ${why}`, options);
   }
@@ -76,7 +87,13 @@ export class UpstreamTimeoutError extends UpstreamError {
   readonly phase: UpstreamPhase;
   /** How long was waited, milliseconds. */
   readonly timeoutMs: number;
-  /** @param upstream the upstream's name @param phase what it was too slow for @param timeoutMs how long was waited */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name
+   * @param phase what it was too slow for
+   * @param timeoutMs how long was waited
+   */
   constructor(upstream: string, phase: UpstreamPhase, timeoutMs: number, options?: ErrorOptions) {
     const what = {
       connect: "connect to",
@@ -99,7 +116,12 @@ export class UpstreamTimeoutError extends UpstreamError {
 export class UpstreamClosedError extends UpstreamError {
   /** Whether any byte of the response had come. */
   readonly isAnswered: boolean;
-  /** @param upstream the upstream's name @param isAnswered whether any byte of the response had come */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name
+   * @param isAnswered whether any byte of the response had come
+   */
   constructor(upstream: string, isAnswered: boolean, options?: ErrorOptions) {
     super(
       "closed",
@@ -116,7 +138,12 @@ export class UpstreamClosedError extends UpstreamError {
 
 /** The upstream's bytes are not HTTP/1.1, or not a response to what was asked: 502. */
 export class UpstreamProtocolError extends UpstreamError {
-  /** @param upstream the upstream's name @param what which rule it broke */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name
+   * @param what which rule it broke
+   */
   constructor(upstream: string, what: string, options?: ErrorOptions) {
     super(
       "protocol",
@@ -130,7 +157,12 @@ export class UpstreamProtocolError extends UpstreamError {
 
 /** The upstream's response head is above the limits: 502. */
 export class UpstreamHeadTooLargeError extends UpstreamError {
-  /** @param upstream the upstream's name @param what which limit */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name
+   * @param what which limit
+   */
   constructor(upstream: string, what: string, options?: ErrorOptions) {
     super(
       "head_too_large",
@@ -146,7 +178,13 @@ export class UpstreamHeadTooLargeError extends UpstreamError {
 export class UpstreamBusyError extends UpstreamError {
   /** After how many seconds the client may try again (`Retry-After`). */
   readonly retryAfterS: number;
-  /** @param upstream the upstream's name @param why which bound was reached @param retryAfterS when to try again, seconds */
+  /**
+   * Makes the error.
+   *
+   * @param upstream the upstream's name
+   * @param why which bound was reached
+   * @param retryAfterS when to try again, seconds
+   */
   constructor(upstream: string, why: string, retryAfterS: number) {
     super("busy", 503, "SLUICE_UPSTREAM_BUSY", `Cannot reach ${upstream} now: ${why}`);
     this.retryAfterS = retryAfterS;
