@@ -10,15 +10,18 @@
  *
  * @module
  */
+import net from "node:net";
 import process from "node:process";
 import { BlockPool } from "../block_pool.ts";
 import {
   ConnectionAbortedError,
+  ConnectionResetError,
   DeadlineExceededError,
   SelectorClosedError,
   UnsupportedError,
 } from "../errors.ts";
 import type {
+  Addr,
   Clock,
   ConnectOptions,
   Listener,
@@ -150,6 +153,11 @@ export class BunSelector implements Selector, BunHost {
     const onAbort = (): void => fail(signal!.reason);
     const takeOpen = (socket: BunSocket): void => {
       if (isOver) return socket.terminate();
+      const remote = remoteAddr(socket, options);
+      if (remote === null) {
+        fail(new ConnectionResetError(`Cannot connect to ${text}`));
+        return socket.terminate();
+      }
       let protocol: Protocol;
       try {
         protocol = createProtocol();
@@ -163,7 +171,7 @@ export class BunSelector implements Selector, BunHost {
         protocol,
         socket,
         addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
-        addrOf(socket.remoteAddress, socket.remotePort, path),
+        remote,
         this.gather,
         null,
       );
@@ -200,6 +208,16 @@ export class BunSelector implements Selector, BunHost {
       failed(error);
     }
   }
+}
+
+/**
+ * Who a socket is connected to. The system no longer knows it of one that was reset before Bun came to tell; then it
+ * is what was asked for, or `null` if that was a name.
+ */
+function remoteAddr(socket: BunSocket, options: ConnectOptions): Addr | null {
+  if (options.transport === "unix") return addrOf(undefined, undefined, options.path);
+  if (socket.remoteAddress !== undefined) return addrOf(socket.remoteAddress, socket.remotePort, null);
+  return net.isIP(options.hostname) === 0 ? null : addrOf(options.hostname, options.port, null);
 }
 
 function afterTurn(run: () => void): void {

@@ -2,7 +2,7 @@
  * Listening with `Bun.listen`, which binds within the call and throws with the system's code if it cannot.
  *
  * Known limits: `backlog` is checked but not passed on, since Bun has no place for it and asks for 512; errors of
- * accept(2) are not reported by Bun, so `acceptErrors` stays 0.
+ * accept(2) are not reported by Bun, so `acceptErrors` counts only connections that were reset before they were accepted.
  *
  * @module
  */
@@ -54,6 +54,7 @@ export class BunListener implements Listener, BunOwner {
   #accepted = 0;
   #refused = 0;
   #open = 0;
+  #acceptErrors = 0;
   #isClosed = false;
 
   /** Binds and listens; throws what `Selector.listen` throws. */
@@ -75,7 +76,12 @@ export class BunListener implements Listener, BunOwner {
   }
 
   get stats(): ListenerStats {
-    return { accepted: this.#accepted, refused: this.#refused, open: this.#open, acceptErrors: 0 };
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      open: this.#open,
+      acceptErrors: this.#acceptErrors,
+    };
   }
 
   close(): Promise<void> {
@@ -101,6 +107,12 @@ export class BunListener implements Listener, BunOwner {
       socket.terminate();
       return;
     }
+    const isUnix = this.#unixPath !== null;
+    if (!isUnix && socket.remoteAddress === undefined) {
+      this.#acceptErrors++; // Reset before it was accepted: the system no longer knows who it was (ECONNABORTED elsewhere).
+      socket.terminate();
+      return;
+    }
     let protocol: Protocol;
     try {
       protocol = this.#createProtocol();
@@ -110,7 +122,6 @@ export class BunListener implements Listener, BunOwner {
       return;
     }
     const { hub, gather } = this.#host;
-    const isUnix = this.#unixPath !== null;
     const transport = new BunTransport(
       hub,
       protocol,

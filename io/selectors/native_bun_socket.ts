@@ -11,6 +11,8 @@
  * - `pause` stops taking bytes from the kernel; `terminate` sends RST; `shutdown` sends FIN.
  * - After our own `shutdown` the peer's FIN is reported as `close` without `end` before it: it is put back here.
  * - A reset while reading is paused is reported with the bytes before it: they are held here, and dropped with it.
+ * - A `write` that the system refuses returns -1. Then the reset behind it may be reported as a clean end, or never while
+ *   reading is paused: so it counts as the connection's loss by itself.
  * - `terminate` and `end` report `close` from inside the call: then it is told in a later tick.
  *
  * Several parts go out in one send by way of a buffer all connections share, because these sockets have no `writev`.
@@ -144,7 +146,7 @@ export class BunTransport extends TransportBase implements BunOwner {
   }
 
   takeEnd(): void {
-    if (this.#hasEnded) return;
+    if (this.#hasEnded || this.#isGone) return;
     this.#hasEnded = true;
     if (this.#held.length > 0) this.#isEndHeld = true;
     else this.end();
@@ -159,13 +161,14 @@ export class BunTransport extends TransportBase implements BunOwner {
   takeClose(error: unknown): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    if (this.#isCalling) queueMicrotask(() => process.nextTick(() => this.#finish(error)));
+    if (this.#isCalling) this.#finishLater(error);
     else this.#finish(error);
   }
 
   protected override sendOne(bytes: Uint8Array): number {
     if (this.#isBlocked || this.#isGone) return 0;
-    const taken = Math.max(0, this.#socket.write(bytes));
+    const taken = this.#socket.write(bytes);
+    if (taken < 0) return this.#failWrite();
     this.#isBlocked = taken < bytes.length;
     return taken;
   }
@@ -199,6 +202,14 @@ export class BunTransport extends TransportBase implements BunOwner {
     this.#call(() => this.#socket.terminate());
   }
 
+  /** The system refused to send: only a lost connection can be the reason, and Bun might call it a clean end. */
+  #failWrite(): number {
+    this.#isGone = true;
+    this.#socket.terminate();
+    this.#finishLater(new ConnectionResetError("Cannot go on", { cause: "the system refused to send" }));
+    return 0;
+  }
+
   /** Calls Bun in a way in which `close` may come before it returns. */
   #call(run: () => void): void {
     if (this.#isGone) return;
@@ -216,9 +227,14 @@ export class BunTransport extends TransportBase implements BunOwner {
     } else if (!this.#isGone) this.#socket.resume();
   }
 
+  #finishLater(error: unknown): void {
+    process.nextTick(() => this.#finish(error));
+  }
+
   #finish(error: unknown): void {
     this.#held.length = 0;
     this.#onClosed?.();
+    if (error instanceof ConnectionResetError) return this.lost(error);
     if (error) return this.lost(connectionError(error));
     if (this.#isReleasing) return this.lost(null);
     if (!this.#hasShutDown) {

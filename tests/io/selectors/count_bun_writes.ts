@@ -11,21 +11,23 @@ interface Sockets {
 
 type Write = (this: unknown, bytes: Uint8Array) => number;
 
-/** Runs `run` and returns how many writes with at least one byte all sockets made meanwhile. */
-export async function countBunWrites(run: () => Promise<void>): Promise<number> {
+/** Makes a function that counts: it runs `run` and tells how many writes with at least one byte all sockets made meanwhile. */
+export async function bunWriteCounter(): Promise<(run: () => Promise<void>) => Promise<number>> {
   const prototype = await socketPrototype();
-  const original = prototype.write;
-  let count = 0;
-  prototype.write = function (bytes) {
-    if (bytes.length > 0) count++;
-    return original.call(this, bytes);
+  return async (run) => {
+    const original = prototype.write;
+    let count = 0;
+    prototype.write = function (bytes) {
+      if (bytes.length > 0) count++;
+      return original.call(this, bytes);
+    };
+    try {
+      await run();
+    } finally {
+      prototype.write = original;
+    }
+    return count;
   };
-  try {
-    await run();
-  } finally {
-    prototype.write = original;
-  }
-  return count;
 }
 
 /** What all connections of Bun share; seen from one of them. */

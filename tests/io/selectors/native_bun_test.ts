@@ -5,14 +5,14 @@ import { UnsupportedError } from "../../../io/errors.ts";
 import { detectRuntime } from "../../../io/runtime.ts";
 import { openNativeBun } from "../../../io/selectors/native_bun.ts";
 import { selectorContract } from "../../contracts/selector_contract.ts";
-import { countBunWrites } from "./count_bun_writes.ts";
+import { bunWriteCounter } from "./count_bun_writes.ts";
 
 const isBun = detectRuntime().name === "bun";
 
 if (isBun) {
   selectorContract("native selector", () => openNativeBun(), {
     hasSockets: true,
-    countSends: countBunWrites,
+    countSends: await bunWriteCounter(),
   });
 }
 
