@@ -29,8 +29,8 @@ const HELD_BYTES_MAX = 64 * 1024;
 export class Download implements BodyProducer {
   /** Bytes in all, when the upstream declared them. */
   readonly length?: number;
-  /** Event streams may last for ever and are counted apart in a shutdown. */
-  readonly kind: "stream" | "body";
+  /** Only the upstream can end its event streams properly, so a server that stops waits for them as for other bodies. */
+  readonly kind = "body";
   readonly #onClientGone: (reason: Error | null) => void;
   #source: DownloadSource | null;
   #writer: BodyWriter | null = null;
@@ -44,18 +44,15 @@ export class Download implements BodyProducer {
   /**
    * @param source what is paused when the client does not keep up
    * @param length bytes in all, `null` when not declared
-   * @param kind for the report of a shutdown
    * @param onClientGone hears when nobody wants the rest
    */
   constructor(
     source: DownloadSource,
     length: number | null,
-    kind: "stream" | "body",
     onClientGone: (reason: Error | null) => void,
   ) {
     this.#source = source;
     if (length !== null) this.length = length;
-    this.kind = kind;
     this.#onClientGone = onClientGone;
   }
 

@@ -251,7 +251,7 @@ class GatewayService {
     return {
       address,
       proto: request.url.startsWith("https:") ? "https" : "http",
-      host: inbound.fields.get("host"),
+      host: inbound.host,
       isTrusted: this.#trust(address),
     };
   }

@@ -19,6 +19,8 @@ export interface InboundRequest {
   readonly method: string;
   /** The request target: origin form, or `*`. */
   readonly target: string;
+  /** Who the client asked for: the absolute target's authority (RFC 9112 §3.2.2), else `Host`; `null` for nobody. */
+  readonly host: string | null;
   /** The fields as they came. */
   readonly fields: Fields;
   /** Minor version of the request: 0 or 1. */
@@ -52,15 +54,25 @@ export function inboundRequest(request: Request): InboundRequest {
   if (request.bodyUsed) throw new TypeError("Cannot forward the request: its body was read already");
   const head = headOf(request);
   if (head === undefined) return foreignRequest(request);
+  const isAbsolute = head.targetForm === "absolute";
   return {
     method: head.method,
-    target: head.targetForm === "absolute" ? targetOfUrl(request.url) : head.target,
+    target: isAbsolute ? targetOfUrl(request.url) : head.target,
+    host: isAbsolute ? new URL(request.url).host : head.get("host"),
     fields: head,
     minorVersion: head.minorVersion,
     framing: head.framing,
     expectsContinue: head.expectsContinue,
-    body: bodyOf(request) ?? null,
+    body: servedBody(request, head.framing),
   };
+}
+
+/** The body as a source; as a web stream, where somebody made it one before (`request.body`, `clone()`). */
+function servedBody(request: Request, framing: Framing): BodySource | null {
+  const source = bodyOf(request);
+  if (source !== undefined) return source;
+  if (request.body === null) return null;
+  return new StreamSource(request.body, framing.kind === "length" ? framing.length : null);
 }
 
 function foreignRequest(request: Request): InboundRequest {
@@ -69,6 +81,7 @@ function foreignRequest(request: Request): InboundRequest {
   return {
     method: request.method,
     target: targetOfUrl(request.url),
+    host: fields.get("host"),
     fields,
     minorVersion: 1,
     framing,

@@ -157,12 +157,11 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
   onHead(head: ResponseHead): void {
     const { inbound } = this.#request;
     this.#head = outboundHead(head, inbound.method, this.#context.via);
-    const { framing, isEventStream, isBodyless } = this.#head;
+    const { framing, isBodyless } = this.#head;
     const length = framing.kind === "length" ? framing.length : null;
     this.#download = new Download(
       this.#connection!,
       isBodyless ? null : length,
-      isEventStream ? "stream" : "body",
       (reason) => this.#clientGone(reason),
     );
   }

@@ -19,8 +19,6 @@ export interface OutboundHead {
   readonly framing: Framing;
   /** Whether there is no body whatever the fields say. */
   readonly isBodyless: boolean;
-  /** Whether the body is a stream of events. */
-  readonly isEventStream: boolean;
 }
 
 /** Statuses of responses that have no content (RFC 9110 §15.3.5, §15.3.6, §15.4.5). */
@@ -37,11 +35,9 @@ export function outboundHead(head: ResponseHead, method: string, via: string | n
   const isBodyless = method === "HEAD" || BODYLESS.has(head.status);
   const dropped = connectionOptions(head);
   const lines: FieldLine[] = [];
-  let isEventStream = false;
   for (let i = 0; i < head.count; i++) {
     const name = head.nameAt(i);
     if (name === "via" && via !== null) continue;
-    if (name === "content-type") isEventStream = /^\s*text\/event-stream\b/i.test(head.valueAt(i));
     if (goesOn(name, head.framing, isBodyless) && !dropped?.has(name)) lines.push([name, head.valueAt(i)]);
   }
   if (via !== null) lines.push(viaLine(head, head.minorVersion, via));
@@ -51,7 +47,6 @@ export function outboundHead(head: ResponseHead, method: string, via: string | n
     lines,
     framing: head.framing,
     isBodyless,
-    isEventStream,
   };
 }
 

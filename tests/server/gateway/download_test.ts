@@ -36,7 +36,7 @@ interface Stage {
 function stage(length: number | null = null): Stage {
   const log: string[] = [];
   const source = { pause: () => void log.push("pause"), resume: () => void log.push("resume") };
-  const download = new Download(source, length, "body", () => void log.push("gone"));
+  const download = new Download(source, length, () => void log.push("gone"));
   return { download, writer: new Writer(), log };
 }
 

@@ -1,6 +1,9 @@
 import { assertEquals } from "@std/assert";
+import type { TcpAddr } from "../../../io/selector.ts";
 import { gateway } from "../../../server/gateway/gateway.ts";
+import { serve } from "../../../server/serve.ts";
 import { assertProblem, withUpstream } from "../../e2e/support/gateway_stage.ts";
+import { RawUpstream } from "../../e2e/support/raw_upstream.ts";
 import { RawClient } from "../../support/raw_client.ts";
 
 Deno.test("a client that leaves in mid-stream takes its upstream connection with it", async () => {
@@ -132,4 +135,28 @@ Deno.test("a request whose client has left already costs no connection", async (
   const request = new Request("http://a/", { signal: AbortSignal.abort() });
   assertEquals((await proxy(request)).status, 499);
   assertEquals([proxy.stats.outcomes.cancelled, proxy.stats.pool.connecting], [1, 0]);
+});
+
+Deno.test("a server that stops waits for a forwarded stream to its end", async () => {
+  const isStopping = Promise.withResolvers<void>();
+  await using upstream = await RawUpstream.start(async (connection) => {
+    await connection.head();
+    await connection.beginEvents();
+    await connection.chunk("data: 1\n\n");
+    await isStopping.promise;
+    await connection.chunk("data: 2\n\n");
+    await connection.send("0\r\n\r\n");
+  });
+  await using proxy = gateway({ upstream: upstream.url });
+  const server = serve({ hostname: "127.0.0.1", port: 0 }, proxy);
+  using client = await RawClient.connect({ port: (server.addr as TcpAddr).port });
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await client.readUntil("data: 1\n\n");
+  const stopped = server.shutdown({ streamGraceMs: 0 });
+  isStopping.resolve();
+  await client.readUntil("data: 2\n\n");
+  await client.readUntil("0\r\n\r\n");
+  client.close();
+  const { finished, cut } = await stopped;
+  assertEquals([finished, cut, proxy.stats.outcomes.completed], [1, 0, 1]);
 });

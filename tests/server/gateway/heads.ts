@@ -39,7 +39,16 @@ export function responseHead(method: string, ...lines: string[]): ResponseHead {
 export function inbound(...lines: string[]): InboundRequest {
   const head = requestHead(...lines);
   const { method, target, minorVersion, framing, expectsContinue } = head;
-  return { method, target, fields: head, minorVersion, framing, expectsContinue, body: null };
+  return {
+    method,
+    target,
+    host: head.get("host"),
+    fields: head,
+    minorVersion,
+    framing,
+    expectsContinue,
+    body: null,
+  };
 }
 
 function latin1(text: string): Uint8Array {

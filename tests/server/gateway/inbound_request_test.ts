@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import type { BodySource } from "../../../server/body_source.ts";
 import { InboundFramingError, inboundRequest } from "../../../server/gateway/inbound_request.ts";
 import { StreamSource } from "../../../server/gateway/stream_source.ts";
 import { createRequest } from "../../../server/request.ts";
@@ -6,11 +7,16 @@ import { requestHead } from "./heads.ts";
 
 /** A request as `serve()` makes them. */
 function served(...lines: string[]): Request {
+  return servedWith(null, ...lines);
+}
+
+/** The same with a body. */
+function servedWith(body: BodySource | null, ...lines: string[]): Request {
   return createRequest({
     head: requestHead(...lines),
     scheme: "http",
     authority: "own.example",
-    body: null,
+    body,
     disconnected: new AbortController().signal,
   });
 }
@@ -25,6 +31,33 @@ Deno.test("a request of serve() is seen as it came", () => {
   assert(!inbound.expectsContinue);
 });
 
+Deno.test("the body of a request of serve() is its source, also with GET", () => {
+  const body = new StreamSource(ReadableStream.from([new Uint8Array(3)]), 3);
+  assertStrictEquals(
+    inboundRequest(servedWith(body, "POST / HTTP/1.1", "Host: a", "Content-Length: 3")).body,
+    body,
+  );
+  assertStrictEquals(
+    inboundRequest(servedWith(body, "GET / HTTP/1.1", "Host: a", "Content-Length: 3")).body,
+    body,
+  );
+});
+
+Deno.test("a body that was made a web stream before is forwarded from there", async () => {
+  const body = new StreamSource(ReadableStream.from([new TextEncoder().encode("abc")]), 3);
+  const request = servedWith(body, "POST / HTTP/1.1", "Host: a", "Content-Length: 3");
+  const clone = request.clone();
+  const inbound = inboundRequest(request);
+  assertInstanceOf(inbound.body, StreamSource);
+  assertEquals(inbound.body.length, 3);
+  let text = "";
+  const over = Promise.withResolvers<void>();
+  const chunk = (bytes: Uint8Array) => void (text += new TextDecoder().decode(bytes));
+  inbound.body.consume({ chunk, end: () => over.resolve(), failed: over.reject });
+  await over.promise;
+  assertEquals([text, await clone.text()], ["abc", "abc"]);
+});
+
 Deno.test("an expectation is seen", () => {
   const lines = ["POST / HTTP/1.1", "Host: a", "Expect: 100-continue", "Content-Length: 3"];
   assert(inboundRequest(served(...lines)).expectsContinue);
@@ -35,6 +68,15 @@ Deno.test("an absolute target becomes its path and query", () => {
   assertEquals(target("http://other.example/a/b?c=d"), "/a/b?c=d");
   assertEquals(target("http://other.example?c"), "/?c");
   assertEquals(target("http://other.example"), "/");
+});
+
+Deno.test("an absolute target says who was asked for, whatever Host says", () => {
+  assertEquals(
+    inboundRequest(served("GET http://other.example:81/a HTTP/1.1", "Host: a")).host,
+    "other.example:81",
+  );
+  assertEquals(inboundRequest(served("GET /a HTTP/1.1", "Host: a")).host, "a");
+  assertEquals(inboundRequest(served("GET /a HTTP/1.0")).host, null);
 });
 
 Deno.test("OPTIONS of the whole server stays that", () => {

@@ -18,7 +18,7 @@ Deno.test("status, reason and fields go on, repeated ones too, what belongs to o
   assertEquals([out.status, out.statusText], [207, "Many Things"]);
   assertEquals(out.lines, [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["via", "1.1 sluice"]]);
   assertEquals(out.framing, { kind: "length", length: 3 });
-  assert(!out.isBodyless && !out.isEventStream);
+  assert(!out.isBodyless);
 });
 
 Deno.test("a response without its body keeps the length it would have", () => {
@@ -39,14 +39,6 @@ Deno.test("Trailer goes on where trailers can", () => {
   assertEquals(outboundHead(chunked, "GET", null).lines, [["trailer", "X-Sum"]]);
   const whole = responseHead("GET", "HTTP/1.1 200 OK", "Trailer: X-Sum", "Content-Length: 1");
   assertEquals(outboundHead(whole, "GET", null).lines, []);
-});
-
-Deno.test("an event stream is told from other bodies", () => {
-  const isEventStream = (type: string) =>
-    outboundHead(responseHead("GET", "HTTP/1.1 200 OK", `Content-Type: ${type}`), "GET", null).isEventStream;
-  assert(isEventStream("text/event-stream"));
-  assert(isEventStream("Text/Event-Stream; charset=utf-8"));
-  assert(!isEventStream("application/json"));
 });
 
 Deno.test("Via of others stays, with or without the gateway's own", () => {
