@@ -22,6 +22,7 @@ export const IDLE = 0;
 export const AT_EMPTY_LF = 1;
 /** An empty line came; the next byte begins the message. */
 export const AFTER_EMPTY = 2;
+/** The first bytes of a head came. */
 export const IN_HEAD = 3;
 const IN_LENGTH = 4;
 const IN_CHUNKED = 5;

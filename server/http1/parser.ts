@@ -48,8 +48,8 @@ export interface ParserOptions {
 export class RequestParser extends MessageReader<RequestHead> {
   readonly #scanner: RequestScanner;
   readonly #store: HeadStore | null;
-  /** The view that is lent to the sink; another one once it was retained. */
-  #head: RequestHeadView;
+  /** The view that is lent to the sink, to be used again; `null` if the last one was retained. */
+  #head: RequestHeadView | null = null;
 
   /**
    * Waits for bytes.
@@ -67,7 +67,6 @@ export class RequestParser extends MessageReader<RequestHead> {
     super(sink, limits, "request");
     this.#scanner = new RequestScanner(limits);
     this.#store = options.store ?? null;
-    this.#head = new RequestHeadView(this.#store);
   }
 
   /** See `MessageReader.readHead`. */
@@ -90,11 +89,12 @@ export class RequestParser extends MessageReader<RequestHead> {
     const scanner = this.#scanner;
     const after = scanner.read(bytes, start, end);
     if (after === MORE) return end;
-    let head = this.#head;
-    if (head.isRetained) this.#head = head = new RequestHeadView(this.#store);
+    const head = this.#head ?? new RequestHeadView(this.#store);
     const refusal = after === REFUSED ? scanner.refusal : head.load(scanner, this.meaning);
     if (refusal !== null) this.fail(refusal);
     else this.beginBody(head, !head.keepAlive);
+    // Not to hold on to a retained head, and with it to its slab, while the connection is idle.
+    this.#head = head.isRetained ? null : head;
     if (!head.isRetained) head.release();
     scanner.reset();
     return after === REFUSED ? start : after;
@@ -130,8 +130,8 @@ interface Expected {
 export class ResponseParser extends MessageReader<ResponseHead> {
   readonly #scanner: ResponseScanner;
   readonly #store: HeadStore | null;
-  /** The view that is lent to the sink; another one once it was retained. */
-  #head: ResponseHeadView;
+  /** The view that is lent to the sink, to be used again; `null` if the last one was retained. */
+  #head: ResponseHeadView | null = null;
   /** Requests without a final response, oldest first. */
   readonly #expected: Expected[] = [];
   #interimHeads = 0;
@@ -152,7 +152,6 @@ export class ResponseParser extends MessageReader<ResponseHead> {
     super(sink, limits, "response");
     this.#scanner = new ResponseScanner(limits);
     this.#store = options.store ?? null;
-    this.#head = new ResponseHeadView(this.#store);
   }
 
   /**
@@ -180,8 +179,7 @@ export class ResponseParser extends MessageReader<ResponseHead> {
     const scanner = this.#scanner;
     const after = scanner.read(bytes, start, end);
     if (after === MORE) return end;
-    let head = this.#head;
-    if (head.isRetained) this.#head = head = new ResponseHeadView(this.#store);
+    const head = this.#head ?? new ResponseHeadView(this.#store);
     const refusal = after === REFUSED
       ? scanner.refusal
       : head.load(scanner, this.meaning, expected.method, expected.offersUpgrade);
@@ -192,6 +190,8 @@ export class ResponseParser extends MessageReader<ResponseHead> {
       this.#interimHeads = 0;
       this.beginBody(head, !head.keepAlive);
     }
+    // Not to hold on to a retained head, and with it to its slab, while the connection is idle.
+    this.#head = head.isRetained ? null : head;
     if (!head.isRetained) head.release();
     scanner.reset();
     return after === REFUSED ? start : after;
