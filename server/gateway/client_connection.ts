@@ -297,7 +297,7 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
 
   /** The connection is gone. */
   closed(reason: Error | null): void {
-    const listener = this.#listener;
+    const listener = this.#isResponseEnded ? null : this.#listener;
     this.#listener = null;
     this.#leave();
     this.#owner.onClosed(this);

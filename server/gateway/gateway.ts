@@ -238,6 +238,7 @@ class GatewayService {
   #open(): ExchangeContext {
     const selector = this.#givenSelector ?? (this.#ownSelector = openSelector());
     return {
+      name: this.#upstream.name,
       pool: new UpstreamPool(selector, this.#upstream, this.#poolOptions),
       counters: this.counters,
       clock: selector.clock,

@@ -25,7 +25,13 @@ import { problem } from "../problem.ts";
 import { Reply } from "../reply.ts";
 import type { ClientConnection, ExchangeListener } from "./client_connection.ts";
 import { Download } from "./download.ts";
-import { ClientGoneError, UpstreamBusyError, UpstreamClosedError, UpstreamError } from "./errors.ts";
+import {
+  ClientGoneError,
+  UpstreamBusyError,
+  UpstreamClosedError,
+  UpstreamError,
+  UpstreamProtocolError,
+} from "./errors.ts";
 import type { GatewayCounters, GatewayOutcome } from "./gateway_stats.ts";
 import { forwardedTrailers } from "./hop_fields.ts";
 import type { InboundRequest } from "./inbound_request.ts";
@@ -35,6 +41,8 @@ import type { PoolWaiter, UpstreamPool } from "./upstream_pool.ts";
 
 /** What all exchanges of one gateway share. */
 export interface ExchangeContext {
+  /** The upstream's name for errors. */
+  readonly name: string;
   /** Where connections come from. */
   readonly pool: UpstreamPool;
   /** What is counted. */
@@ -110,7 +118,8 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
     const { disconnected } = this.#request;
     this.#context.counters.active++;
     if (disconnected.aborted) {
-      this.#clientGone(disconnected.reason);
+      this.#finish("cancelled");
+      this.#response.resolve(new Reply(null, { status: STATUS_CLIENT_GONE }));
     } else {
       disconnected.addEventListener("abort", this);
       this.#context.pool.acquire(this);
@@ -214,13 +223,26 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
   }
 
   #handOut(head: OutboundHead, download: Download): void {
-    this.#isHandedOut = true;
     const init = { status: head.status, statusText: head.statusText, headers: head.lines };
     const isDone = this.#connection === null; // the response ended within the read that brought its head
-    if (head.isBodyless) this.#response.resolve(new Reply(null, init));
-    else if (isDone && download.isWhole) this.#response.resolve(new Reply(download.takeHeld(), init));
-    else this.#response.resolve(new Reply(download, init));
+    const body = head.isBodyless ? null : isDone && download.isWhole ? download.takeHeld() : download;
+    let reply: Reply;
+    try {
+      reply = new Reply(body, init);
+    } catch (cause) { // A field that one grammar allows and the other does not.
+      return this.#unfit(
+        new UpstreamProtocolError(this.#context.name, "its head cannot be sent on", { cause }),
+      );
+    }
+    this.#isHandedOut = true;
+    this.#response.resolve(reply);
     if (isDone) this.#finish("completed");
+  }
+
+  #unfit(error: SluiceError): void {
+    this.#connection?.abort(error);
+    this.#connection = null;
+    this.#fail(error);
   }
 
   #mayRetry(error: SluiceError): boolean {

@@ -3,12 +3,16 @@ import type { SluiceError } from "../../../io/errors.ts";
 import { MemorySelector, VirtualClock } from "../../../io/testing/mod.ts";
 import type { BodyConsumer, BodyFlow, BodySource } from "../../../server/body_source.ts";
 import { GatewayCounters } from "../../../server/gateway/gateway_stats.ts";
-import { type ExchangeRequest, ProxyExchange } from "../../../server/gateway/proxy_exchange.ts";
+import {
+  type ExchangeContext,
+  type ExchangeRequest,
+  ProxyExchange,
+} from "../../../server/gateway/proxy_exchange.ts";
 import { UpstreamClosedError } from "../../../server/gateway/errors.ts";
 import { parseUpstream } from "../../../server/gateway/upstream.ts";
 import { UpstreamPool } from "../../../server/gateway/upstream_pool.ts";
 import { RESPONSE_LIMITS_DEFAULT } from "../../../server/http1/limits.ts";
-import { inbound } from "./heads.ts";
+import { inbound, responseHead } from "./heads.ts";
 import { type MemoryPeer, MemoryUpstream } from "./memory_peer.ts";
 
 const POOL = {
@@ -38,6 +42,7 @@ class Source implements BodySource {
 }
 
 interface Stage {
+  readonly context: ExchangeContext;
   readonly clock: VirtualClock;
   readonly counters: GatewayCounters;
   readonly errors: SluiceError[];
@@ -58,6 +63,7 @@ async function withExchanges(play: (stage: Stage) => Promise<void>): Promise<voi
   const counters = new GatewayCounters(() => pool.stats);
   const errors: SluiceError[] = [];
   const context = {
+    name: upstream.url,
     pool,
     counters,
     clock,
@@ -66,6 +72,7 @@ async function withExchanges(play: (stage: Stage) => Promise<void>): Promise<voi
   };
   const client = new AbortController();
   await play({
+    context,
     clock,
     counters,
     errors,
@@ -134,6 +141,29 @@ Deno.test("a failure in the same read as the head is still a problem document", 
     assertEquals((await response).status, 502);
     assertEquals([counters.outcomes.failed, counters.outcomes.cut], [1, 0]);
     assertEquals(errors.map((error) => error.code), ["SLUICE_UPSTREAM_PROTOCOL"]);
+  });
+});
+
+Deno.test("a head that no response can have is the upstream's fault", async () => {
+  await withExchanges(async ({ context, accept, counters, client, settle }) => {
+    const exchange = new ProxyExchange(context, {
+      inbound: inbound("GET / HTTP/1.1", "Host: a"),
+      head: "GET / HTTP/1.1\r\n\r\n",
+      disconnected: client.signal,
+      earlyHints: null,
+      takesTrailers: false,
+    });
+    const response = exchange.run();
+    const peer = await accept();
+    const real = responseHead("GET", "HTTP/1.1 200 OK", "X: 1", "Content-Length: 5");
+    // The engine lets no such value through today; were it to, the exchange would have to end all the same.
+    Object.defineProperty(real, "valueAt", { value: () => "a\nb" });
+    exchange.onHead(real);
+    exchange.onRead();
+    assertEquals((await response).status, 502);
+    assertEquals([counters.outcomes.failed, counters.upstreamErrors.protocol], [1, 1]);
+    await settle();
+    assert(peer.isClosed);
   });
 });
 
