@@ -1,0 +1,21 @@
+/**
+ * The ready-made server's handlers, as a process of its own, with bounds that a test chooses: they are the first argument,
+ * as JSON (`{ limits, deadlines }`). `GET /large` is a body of 16 MiB; everything else is as under `deno task serve`.
+ */
+
+import { openSelector } from "../../../io/open_selector.ts";
+import { createApp } from "../../../server/app.ts";
+import { Reply } from "../../../server/reply.ts";
+import { serve, type Server } from "../../../server/serve.ts";
+import type { TcpAddr } from "../../../io/selector.ts";
+
+const selector = openSelector();
+const large = new Uint8Array(16 * 1024 * 1024).fill(0x61);
+const [bounds = "{}", upstream = "http://127.0.0.1:9"] = Deno.args;
+let server: Server<TcpAddr> | null = null;
+const app = createApp({ selector, upstream, serverStats: () => server?.stats ?? null });
+server = serve(
+  { hostname: "127.0.0.1", port: 0, selector, ...JSON.parse(bounds) },
+  (request, info) => request.url.endsWith("/large") ? new Reply(large) : app.handler(request, info),
+);
+console.log(`listening on http://127.0.0.1:${server.addr.port}`);
