@@ -54,6 +54,8 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   /** `#requests` when the deadline of the present head, and that of the present rest, was set: each is set once. */
   #headOf = -1;
   #idleOf = 0;
+  /** `#requests` when the next one last waited for one of them to be answered: each wait is counted once. */
+  #fullAt = -1;
   /** The time of the present dispatch. */
   #now = 0;
   /** Whether a caller on the stack goes on with what becomes possible. */
@@ -156,7 +158,8 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     if (length < limits.pipelinedRequestsMax) {
       return this.#responses.last!.isConcurrent && isConcurrent(head);
     }
-    stats.limitsReached.pipelinedRequests++;
+    if (this.#fullAt !== this.#requests) stats.limitsReached.pipelinedRequests++; // It is asked again and again.
+    this.#fullAt = this.#requests;
     return false;
   }
 
@@ -270,12 +273,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   mayGoOnAfter(): boolean {
     if (this.#refusal !== null) return true; // One more answer follows.
-    const { limits, stats } = this.#server;
-    if (this.#requests >= limits.requestsPerConnectionMax) {
-      stats.limitsReached.requestsPerConnection++;
-      return false;
-    }
-    return !this.isDraining;
+    return !this.isDraining && this.#requests < this.#server.limits.requestsPerConnectionMax;
   }
 
   mayKeepBody(exchange: Exchange): boolean {
@@ -375,6 +373,10 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   /** The last response was sent. */
   #endAfter(exchange: Exchange): void {
     const { hasUnread } = this.intake;
+    const { limits, stats } = this.#server;
+    if (exchange.head.keepAlive && this.#requests >= limits.requestsPerConnectionMax) {
+      stats.limitsReached.requestsPerConnection++;
+    }
     const reason = new ConnectionClosedError("Cannot answer after a response that ends the connection");
     this.#responses.dropAll(reason, true);
     this.intake.takeIncoming()?.bodyFailed(reason);

@@ -16,7 +16,7 @@ import type { BodyProducer } from "./body_writer.ts";
 import { type Exchange, READY, WAITING } from "./exchange.ts";
 import { encodeResponseHead, type FieldLines } from "./http1/encoder.ts";
 import type { Framing } from "./http1/message.ts";
-import type { PlainHeads } from "./plain_heads.ts";
+import { HEAD_END, type PlainHeads } from "./plain_heads.ts";
 import { NO_FIELDS, type RawReply, rawReply, readResponse, TEXT_FIELDS } from "./reply.ts";
 import { isProducer } from "./reply_body.ts";
 import { ResponseWriter, type WriterOwner } from "./response_writer.ts";
@@ -181,6 +181,18 @@ function sendText(
   if (text.length > SHORT_TEXT_LENGTH || !ASCII.test(text)) {
     return sendBytes(owner, exchange, raw, notes, encoder.encode(text));
   }
+  const { server, transport } = owner;
+  const plain = plainHeadsFor(server, exchange, raw);
+  if (plain !== null && owner.keepsAlive(exchange)) {
+    const start = plain.start();
+    const rest = text.length + HEAD_END + text;
+    exchange.keepsAlive = true;
+    server.stats.responsesByStatus[200]!++;
+    transport.write(start);
+    transport.writeLatin1(rest);
+    owner.wroteWhole(start.length + rest.length);
+    return owner.sent(exchange, false);
+  }
   const head = encodeHead(
     owner,
     exchange,
@@ -190,7 +202,7 @@ function sendText(
   );
   if (head === null) return;
   const whole = isBodiless(exchange, raw.status) ? head : head + text;
-  owner.transport.writeLatin1(whole);
+  transport.writeLatin1(whole);
   owner.wroteWhole(whole.length);
   owner.sent(exchange, false);
 }
@@ -302,8 +314,7 @@ function encodeHead(
   const keepAlive = !notes.isClosing && framing.kind !== "close" && owner.keepsAlive(exchange);
   let text: string;
   try {
-    const plain = keepAlive ? plainHeadsFor(server, exchange, raw) : null;
-    text = plain !== null && framing.kind === "length" ? plain.head(framing.length) : encodeResponseHead({
+    text = encodeResponseHead({
       status: raw.status,
       statusText: raw.statusText,
       fields: raw.fields,
