@@ -14,6 +14,9 @@ const SLAB_BYTES = 4096;
 /** A larger head gets an array of its own: it would waste too much of a slab, and costs more to copy than to allocate. */
 const SHARED_BYTES_MAX = 1024;
 
+/** Up to here a loop copies faster than `set`, which needs a view of its own on the source (measured on V8 15). */
+const LOOP_BYTES_MAX = 96;
+
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -53,9 +56,11 @@ export class HeadStore {
       this.#used = 0;
     }
     const at = this.#used;
-    this.#slab.set(source.subarray(start, end), at);
+    const slab = this.#slab;
+    if (length > LOOP_BYTES_MAX) slab.set(source.subarray(start, end), at);
+    else for (let i = 0; i < length; i++) slab[at + i] = source[start + i]!;
     this.#used = at + length;
-    this.bytes = this.#slab;
+    this.bytes = slab;
     return at;
   }
 }
