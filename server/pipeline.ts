@@ -91,7 +91,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     this.#isBusy = true;
     this.intake.finish();
     this.#isBusy = false;
-    if (this.#responses.length === 0 && this.#refusal === null) return false;
+    if (this.#responses.length === 0 && this.#refusal === null && !this.intake.hasUnread) return false;
     if (!this.#server.allowHalfClose) this.#responses.clientLeft();
     this.#goOn();
     return true;
@@ -272,6 +272,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   // ---- QueueHost: what becomes of responses -----------------------------------------------------------------------
 
   mayGoOnAfter(): boolean {
+    if (this.#link.hasPeerEnded && !this.intake.hasUnread) return false;
     if (this.#refusal !== null) return true; // One more answer follows.
     return !this.isDraining && this.#requests < this.#server.limits.requestsPerConnectionMax;
   }
@@ -409,9 +410,10 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   #settle(): void {
     if (!this.#link.isOpen || this.intake.incoming !== null) return;
     const { phases } = this.#link;
-    if (this.#responses.length > 0 || this.#refusal !== null) return phases.none();
+    // A request that is held waits for the peer to take bytes, which the write deadline bounds.
+    if (this.#responses.length > 0 || this.#refusal !== null || this.intake.hasUnread) return phases.none();
     if (this.isDraining && this.intake.isIdle) return this.#link.end(true);
-    if (this.#link.hasPeerEnded && !this.intake.hasUnread) return this.#link.end(false);
+    if (this.#link.hasPeerEnded) return this.#link.end(false);
     if (this.intake.isInHead) {
       if (this.#headOf !== this.#requests) phases.head(this.#now);
       this.#headOf = this.#requests;

@@ -207,7 +207,7 @@ export class ResponseQueue implements SenderOwner {
   keepsAlive(exchange: Exchange): boolean {
     if (!exchange.head.keepAlive || !this.#host.mayKeepBody(exchange)) return false;
     if (this.#exchanges.length > 1) return true; // The last of those that follow ends the connection, if any does.
-    return !this.#link.hasPeerEnded && this.#host.mayGoOnAfter(exchange);
+    return this.#host.mayGoOnAfter(exchange);
   }
 
   wrote(bytes: number): void {
