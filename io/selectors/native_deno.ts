@@ -1,6 +1,10 @@
 /**
  * The `native` selector of Deno: `node:net`, which Deno has natively, with checks that this Deno has what it needs.
  *
+ * Known limits: a process that runs out of descriptors while accepting is not told so by Deno 2.9.6 (`acceptErrors` stays
+ * 0), and its sockets stop accepting. They are set going again whenever a connection of this selector closed; one that
+ * has no connection at all, because others hold all descriptors, waits until it had one.
+ *
  * @module
  */
 import { canListen } from "./native_listener.ts";
@@ -29,5 +33,5 @@ export function openNativeDeno(options: NativeOptions = {}): NativeSelector {
       "this Deno's node:net has no _createServerHandle; Deno 2.9.6 has it",
     );
   }
-  return new NativeSelector({ ...options, readMode: options.readMode ?? probeReadMode() });
+  return new NativeSelector({ ...options, relistens: true, readMode: options.readMode ?? probeReadMode() });
 }

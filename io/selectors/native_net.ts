@@ -38,6 +38,8 @@ export interface NativeOptions {
   readonly clock?: Clock;
   /** How accepted connections read; for tests of the fallback. Default `"shared"`. */
   readonly readMode?: ReadMode;
+  /** Whether listeners are set going again whenever a connection closed, which Deno needs. Default false. */
+  readonly relistens?: boolean;
 }
 
 /** A connection attempt that can be given up. */
@@ -56,15 +58,18 @@ export class NativeSelector implements Selector, ListenerHost {
   readonly readBuffer: Uint8Array = makeReadBuffer();
   /** How accepted connections read. */
   readonly readMode: ReadMode;
+  readonly #relistens: boolean;
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<NativeListener>();
   readonly #attempts = new Set<Attempt>();
+  readonly #onConnectionClosed = (): void => this.connectionClosed();
   #closing: Promise<void> | null = null;
 
   /** Opens the selector; it holds no descriptor before `listen` or `connect`. */
   constructor(options: NativeOptions = {}) {
     this.clock = options.clock ?? new SystemClock();
     this.readMode = options.readMode ?? "shared";
+    this.#relistens = options.relistens ?? false;
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
     this.hub = new TransportHub(afterTurn, new BlockPool((bytes) => Buffer.allocUnsafeSlow(bytes)));
@@ -92,6 +97,12 @@ export class NativeSelector implements Selector, ListenerHost {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Part of `ListenerHost`. */
+  connectionClosed(): void {
+    if (!this.#relistens) return;
+    for (const listener of this.#listeners) listener.goOn();
   }
 
   /** Part of `ListenerHost`. */
@@ -151,7 +162,7 @@ export class NativeSelector implements Selector, ListenerHost {
         addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
         addrOf(socket.remoteAddress, socket.remotePort, path),
         "shared",
-        null,
+        this.#onConnectionClosed,
       );
       transport.start();
       resolve(transport);

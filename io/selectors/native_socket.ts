@@ -101,7 +101,7 @@ export class NativeTransport extends TransportBase {
   readonly #socket: OwnedSocket;
   readonly #isUnix: boolean;
   readonly #mode: ReadMode;
-  readonly #onClosed: (() => void) | null;
+  readonly #onClosed: () => void;
   #onSent: ((error?: Error | null) => void) | null = null;
   #error: Error | null = null;
 
@@ -113,7 +113,7 @@ export class NativeTransport extends TransportBase {
     localAddr: Addr,
     remoteAddr: Addr,
     mode: ReadMode,
-    onClosed: (() => void) | null,
+    onClosed: () => void,
   ) {
     super(hub, protocol, localAddr, remoteAddr);
     this.#socket = socket;
@@ -152,7 +152,7 @@ export class NativeTransport extends TransportBase {
 
   /** The socket is closed, from its event. */
   takeClose(): void {
-    this.#onClosed?.();
+    this.#onClosed();
     this.lost(this.#error);
   }
 
