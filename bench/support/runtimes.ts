@@ -11,6 +11,9 @@ export const NODE_VERSION = "24";
 /** Version of Bun. */
 export const BUN_VERSION = "1.4.5";
 
+/** Both packages fetch their executable in an install script, which npm 11 runs only where the project says so. */
+const ALLOW_SCRIPTS = '{"private":true,"allowScripts":{"node":true,"bun":true}}';
+
 /** Paths of the runtimes' executables. */
 export interface Runtimes {
   /** This Deno. */
@@ -41,12 +44,11 @@ export async function installRuntimes(): Promise<Runtimes> {
   const node = `${folder}/node_modules/node/bin/node`;
   const bun = `${folder}/node_modules/bun/bin/bun.exe`;
   if (!await works(node) || !await works(bun)) {
-    await Deno.writeTextFile(`${folder}/package.json`, '{"private":true}');
+    await Deno.writeTextFile(`${folder}/package.json`, ALLOW_SCRIPTS);
     await output("npm", [
       "install",
       "--no-audit",
       "--no-fund",
-      "--allow-scripts=node,bun",
       `node@${NODE_VERSION}`,
       `bun@${BUN_VERSION}`,
     ], folder);

@@ -1,0 +1,185 @@
+/**
+ * Runs the tests on Node or Bun, or shows what came of all three runs.
+ *
+ * ```text
+ * run.ts node [--results=<file>] [test file …]
+ * run.ts bun  [--results=<file>] [test file …]
+ * run.ts table <deno's JUnit report> <node's results> <bun's results>
+ * ```
+ *
+ * Strategy: each test file has a process of its own, so that one that hangs or breaks its globals harms no other, and
+ * ends after `FILE_MS_MAX` whatever happens. The runtimes come from npm, as for the benchmarks, and so do the packages
+ * that tests name. A process that ends badly without a failed test counts as one failure.
+ *
+ * @module
+ */
+import { installRuntimes, output } from "../../bench/support/runtimes.ts";
+import { placeOf, type RuntimeName } from "./opt_outs.ts";
+import { parseJunit, reasons, type Suites, sumUp, table, type TestResult, total } from "./results.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const TESTS = new URL("tests/", ROOT);
+
+/** 3 minutes: several times what the longest file takes on two busy cores. */
+const FILE_MS_MAX = 180_000;
+
+/** As many as the machines that check this have cores. */
+const PROCESSES_MAX = 2;
+
+/** How much of a failed file's output is shown, characters: the end, where runners say what failed. */
+const SHOWN_MAX = 20_000;
+
+interface FileRun {
+  readonly results: readonly TestResult[];
+  /** What it said, if anything failed. */
+  readonly complaint: string;
+}
+
+const [mode, ...rest] = Deno.args;
+if (mode === "table") await showTable(rest);
+else if (mode === "node" || mode === "bun") Deno.exit(await runAll(mode, rest));
+else throw new TypeError(`Cannot run the tests on "${mode}": say node, bun or table`);
+
+async function showTable([deno = "", node = "", bun = ""]: readonly string[]): Promise<void> {
+  const read = async (path: string): Promise<Suites> => JSON.parse(await Deno.readTextFile(path));
+  const onDeno = sumUp(parseJunit(await Deno.readTextFile(deno)));
+  console.log(table({ deno: onDeno, node: await read(node), bun: await read(bun) }));
+}
+
+async function runAll(runtime: RuntimeName, args: readonly string[]): Promise<number> {
+  const resultsPath = args.find((arg) => arg.startsWith("--results="))?.slice("--results=".length);
+  const named = args.filter((arg) => !arg.startsWith("--"));
+  const files = named.length > 0
+    ? named.map((path) => path.replace(/^(\.\/)?tests\//, ""))
+    : await listFiles();
+  const here = files.filter((file) => placeOf(file)?.runtimes.includes(runtime) ?? true);
+  const program = (await installRuntimes())[runtime];
+  const packages = await installPackages(here);
+  const reports = await Deno.makeTempDir();
+  const results: TestResult[] = [];
+  const queue = here.values();
+  const work = async (): Promise<void> => {
+    for (const file of queue) {
+      const run = await runFile(
+        runtime,
+        program,
+        packages,
+        file,
+        `${reports}/${file.replaceAll("/", "__")}.xml`,
+      );
+      results.push(...run.results);
+      if (run.complaint !== "") console.log(`== ${file} on ${runtime}\n${run.complaint}`);
+    }
+  };
+  await Promise.all(Array.from({ length: PROCESSES_MAX }, work));
+  await Deno.remove(reports, { recursive: true });
+  return report(runtime, results, files.length - here.length, resultsPath);
+}
+
+function report(
+  runtime: RuntimeName,
+  results: readonly TestResult[],
+  filesElsewhere: number,
+  resultsPath: string | undefined,
+): number {
+  const suites = sumUp(results);
+  if (resultsPath !== undefined) Deno.writeTextFileSync(resultsPath, JSON.stringify(suites));
+  console.log(`\n${table({ [runtime]: suites })}\n`);
+  for (const [reason, count] of reasons(runtime, results)) console.log(`opted out, ${count}: ${reason}`);
+  console.log(
+    `${filesElsewhere} files are about Deno, the repository or another runtime's selector (tests/runtimes/opt_outs.ts)`,
+  );
+  const { passed, failed, skipped } = total(suites);
+  console.log(
+    `\n${failed === 0 ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed | ${skipped} ignored`,
+  );
+  return failed === 0 ? 0 : 1;
+}
+
+async function runFile(
+  runtime: RuntimeName,
+  program: string,
+  packages: string,
+  file: string,
+  reportPath: string,
+): Promise<FileRun> {
+  const path = `tests/${file}`;
+  const args = runtime === "node"
+    ? [
+      "--import",
+      "./tests/runtimes/preload_node.ts",
+      "--test",
+      "--test-isolation=none",
+      "--test-reporter=junit",
+      `--test-reporter-destination=${reportPath}`,
+      "--test-reporter=spec",
+      "--test-reporter-destination=stdout",
+      path,
+    ]
+    : [
+      "test",
+      "--preload",
+      "./tests/runtimes/preload_bun.ts",
+      "--reporter=junit",
+      `--reporter-outfile=${reportPath}`,
+      `./${path}`,
+    ];
+  const ended = await new Deno.Command(program, {
+    args,
+    cwd: ROOT,
+    env: { SLUICE_TEST_PACKAGES: packages, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(FILE_MS_MAX),
+  }).output();
+  const results = await readReport(reportPath, file);
+  const failed = results.filter(({ outcome }) => outcome === "failed").length;
+  if (failed === 0 && ended.success && results.length > 0) return { results, complaint: "" };
+  const decoder = new TextDecoder();
+  const said = decoder.decode(ended.stdout) + decoder.decode(ended.stderr);
+  const complaint = `ended with code ${ended.code}\n${said.slice(-SHOWN_MAX)}`;
+  if (failed > 0) return { results, complaint };
+  return { results: [...results, { file, name: "ends well", outcome: "failed" }], complaint };
+}
+
+async function readReport(path: string, file: string): Promise<TestResult[]> {
+  try {
+    return parseJunit(await Deno.readTextFile(path), file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function listFiles(folder = ""): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, TESTS))) {
+    if (isDirectory) files.push(...await listFiles(`${folder}${name}/`));
+    else if (name.endsWith("_test.ts")) files.push(folder + name);
+  }
+  return files.sort();
+}
+
+/** Installs the npm packages that test files import, once, and returns the folder. */
+async function installPackages(files: readonly string[]): Promise<string> {
+  const wanted = new Set<string>();
+  for (const file of files) {
+    const text = await Deno.readTextFile(new URL(file, TESTS));
+    for (const [, specifier] of text.matchAll(/(?:from\s+|import\s*\(\s*)"npm:((?:@[^/"]+\/)?[^/"]+)/g)) {
+      wanted.add(specifier!);
+    }
+  }
+  const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "."}/.cache`;
+  const folder = `${home}/sluice-tests`;
+  const list = `${folder}/installed.json`;
+  const names = JSON.stringify([...wanted].sort());
+  await Deno.mkdir(folder, { recursive: true });
+  const installed = await Deno.readTextFile(list).catch(() => "");
+  if (installed !== names) {
+    await Deno.writeTextFile(`${folder}/package.json`, '{"private":true}');
+    if (wanted.size > 0) await output("npm", ["install", "--no-audit", "--no-fund", ...wanted], folder);
+    await Deno.writeTextFile(list, names);
+  }
+  return folder;
+}
