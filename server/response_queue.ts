@@ -65,6 +65,9 @@ export interface QueueHost {
   fail(exchange: Exchange, error: unknown): void;
 }
 
+/** What cannot be done, and for whom. */
+const CLIENT_LEFT = "Cannot complete the response for a client that left";
+
 /** See the module's text. */
 export class ResponseQueue implements SenderOwner {
   readonly server: ServerContext;
@@ -73,6 +76,8 @@ export class ResponseQueue implements SenderOwner {
   /** Exchanges whose response is not complete, in the order of their requests. */
   readonly #exchanges: Exchange[] = [];
   #deliveries: DeliveryWatch | null = null;
+  /** As what the last response was counted while the server stops; `null` when it was not. */
+  #lastCount: "ended" | "finished" | null = null;
 
   /** @param server what the server's connections share @param link the connection @param host the requests */
   constructor(server: ServerContext, link: ConnectionLink, host: QueueHost) {
@@ -161,7 +166,7 @@ export class ResponseQueue implements SenderOwner {
 
   /** The client's FIN came: nobody waits for a stream any more; what is all there is still sent. */
   clientLeft(): void {
-    const reason = new ConnectionClosedError("Cannot complete the response for a client that left");
+    const reason = new ConnectionClosedError(CLIENT_LEFT);
     for (const exchange of [...this.#exchanges]) exchange.clientLeft(reason);
     const first = this.#exchanges[0];
     if (first !== undefined && first.phase === SENDING && !first.isWhole) this.#link.abort(reason);
@@ -253,6 +258,12 @@ export class ResponseQueue implements SenderOwner {
     this.server.report(error);
   }
 
+  leave(exchange: Exchange): void {
+    this.enqueue(exchange);
+    this.dropAll(new ConnectionClosedError(CLIENT_LEFT), false);
+    this.#link.end(false);
+  }
+
   fail(exchange: Exchange, error: unknown): void {
     this.#host.fail(exchange, error);
   }
@@ -263,7 +274,7 @@ export class ResponseQueue implements SenderOwner {
     exchange.writer = null;
     exchange.endOffset = this.#link.writtenBytes;
     stats.requestsActive--;
-    if (draining !== null) draining[isStream ? "ended" : "finished"]++;
+    if (draining !== null) draining[this.#lastCount = isStream ? "ended" : "finished"]++;
     if (this.#exchanges[0] === exchange) {
       this.#exchanges.shift();
       this.#link.phases.handlerDone();
@@ -272,6 +283,20 @@ export class ResponseQueue implements SenderOwner {
     if (exchange.isWatched) this.watch(exchange);
     if (exchange.keepsAlive && this.#exchanges.length > 0) this.#becameFirst(this.#exchanges[0]!);
     this.#host.answered(exchange);
+  }
+
+  /** Whether the last response was a stream that ended because the server stops. */
+  get hasEndedStream(): boolean {
+    return this.#lastCount === "ended";
+  }
+
+  /** The client does not get the last response's end after all. */
+  cutLast(): void {
+    if (this.#lastCount === null) return;
+    const draining = this.server.draining!;
+    draining[this.#lastCount]--;
+    draining.cut++;
+    this.#lastCount = null;
   }
 
   // ---- within -----------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ export interface SenderOwner extends WriterOwner {
   bodyBegun(exchange: Exchange, writer: ResponseWriter): void;
   /** The exchange's response is written to its end. */
   sent(exchange: Exchange, isStream: boolean): void;
+  /** The response would be a stream for a client that left: nothing more is sent. */
+  leave(exchange: Exchange): void;
   /** The response cannot be sent; nothing of it was. */
   fail(exchange: Exchange, error: unknown): void;
 }
@@ -286,7 +288,7 @@ function sendProducer(
 ): void {
   if (!owner.isClientThere && !exchange.isWhole) {
     producer.onClosed?.(null);
-    return owner.fail(exchange, exchange.disconnected.reason);
+    return owner.leave(exchange);
   }
   const isBodyless = isBodiless(exchange, raw.status);
   const framing = isBodyless ? bodilessFraming(notes, length) : framingOf(exchange, length);
