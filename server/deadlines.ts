@@ -36,8 +36,9 @@ export interface ServeDeadlines {
    */
   readonly handlerMs?: number | null;
   /**
-   * For the peer to take any byte of what waits to be sent; then the connection is reset. Default 60,000: systems
-   * report room in large send buffers by the third, which takes a slow but honest reader half a minute.
+   * For the peer to take any byte of what waits to be sent; then the connection is reset, after twice that at most (the
+   * time is taken when a write begins to wait, not at every byte). Default 60,000: systems report room in large send
+   * buffers by the third, which takes a slow but honest reader half a minute.
    */
   readonly writeStallMs?: number | null;
   /** For the next request on a kept connection; then it is closed. Default 75,000: longer than load balancers' usual 60 s, so that they close first. */
