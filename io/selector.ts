@@ -128,7 +128,7 @@ export interface Transport {
   setProtocol(protocol: Protocol): void;
 }
 
-/** Where to listen: TCP or a Unix socket path. */
+/** Where to listen: on a TCP port, on a Unix socket path, or with a socket that listens already. */
 export type ListenTarget =
   | {
     readonly transport?: "tcp";
@@ -143,6 +143,14 @@ export type ListenTarget =
     readonly transport: "unix";
     /** Path to create. It must not exist: a stale one is the caller's to remove. */
     readonly path: string;
+  }
+  | {
+    readonly transport: "fd";
+    /**
+     * Descriptor of a socket that listens already, handed over by the parent: systemd's socket activation begins at 3
+     * (sd_listen_fds(3)). Only for selectors on `node:net`; it can be taken once, and belongs to the listener then.
+     */
+    readonly fd: number;
   };
 
 /** Options of `Selector.listen`. */

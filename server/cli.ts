@@ -13,6 +13,8 @@ export interface CliOptions {
   port: number;
   /** Address to listen on. */
   hostname: string;
+  /** A socket that listens already, instead of port and hostname; `null` for none. */
+  fd: number | null;
   /** Where `/v1/*` goes; `null` for the embedded demo. */
   upstream: string | null;
   /** Whether only the help text is wanted. */
@@ -58,6 +60,16 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
       return true;
     },
   }],
+  ["--fd", {
+    value: "N",
+    accepts: "the descriptor of a listening socket, such as systemd's 3",
+    help: "socket to listen on that was handed over, instead of --port and --hostname",
+    take(options, value) {
+      if (!DECIMAL.test(value)) return false;
+      options.fd = Number(value);
+      return true;
+    },
+  }],
   ["--upstream", {
     value: "URL",
     accepts: 'an http:// URL, such as "http://127.0.0.1:11434"',
@@ -83,7 +95,7 @@ export function cliHelp(): string {
  * @returns the options, or a message of one line that says what is wrong and what is accepted
  */
 export function parseCli(args: readonly string[]): CliResult {
-  const options: CliOptions = { port: 8000, hostname: "127.0.0.1", upstream: null, help: false };
+  const options: CliOptions = { port: 8000, hostname: "127.0.0.1", fd: null, upstream: null, help: false };
   const seen = new Set<string>();
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;

@@ -9,7 +9,6 @@
  */
 import { SluiceError } from "../io/errors.ts";
 import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
-import type { TcpAddr } from "../io/selector.ts";
 import { type App, createApp } from "./app.ts";
 import { cliHelp, type CliOptions, parseCli } from "./cli.ts";
 import { type DemoStats, demoUpstream } from "./demo/demo_upstream.ts";
@@ -26,13 +25,15 @@ const EXIT_INTERRUPTED = 130;
 interface Running {
   readonly selector: SelectedSelector;
   readonly app: App;
-  readonly server: Server<TcpAddr>;
-  readonly demo: Server<TcpAddr> | null;
+  readonly server: Server;
+  readonly demo: Server | null;
 }
 
 /** Address as it stands in a URL. */
-function urlOf(server: Server<TcpAddr>): string {
-  const { hostname, port } = server.addr;
+function urlOf(server: Server): string {
+  const { addr } = server;
+  if (addr.transport === "unix") return `unix:${addr.path}`; // A socket that was handed over may be one.
+  const { hostname, port } = addr;
   return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
@@ -40,25 +41,24 @@ function urlOf(server: Server<TcpAddr>): string {
 function start(options: CliOptions): Running {
   const selector = openSelector();
   const quiet = { selector, hostname: "127.0.0.1", port: 0, onListen() {} };
-  let demo: Server<TcpAddr> | null = null;
+  let demo: Server | null = null;
   let demoStats: DemoStats | null = null;
   if (options.upstream === null) {
     const handler = demoUpstream(selector);
     demoStats = handler.stats;
     demo = serve(quiet, handler);
   }
-  let server: Server<TcpAddr> | null = null;
+  let server: Server | null = null;
   const app = createApp({
     selector,
-    upstream: options.upstream ?? urlOf(demo as Server<TcpAddr>),
+    upstream: options.upstream ?? urlOf(demo as Server),
     serverStats: () => server?.stats ?? null,
     ...(demoStats && { demoStats }),
     onUpstreamError: (error) => console.error(`upstream: ${error.message}`),
   });
   server = serve({
     selector,
-    hostname: options.hostname,
-    port: options.port,
+    ...(options.fd === null ? { hostname: options.hostname, port: options.port } : { fd: options.fd }),
     onListen() {},
   }, app.handler);
   return { selector, app, server, demo };

@@ -31,6 +31,11 @@ export interface ServeOptions<Address extends Addr = Addr> {
   readonly reusePort?: boolean;
   /** Path of a Unix socket to listen on, instead of a port. */
   readonly path?: string;
+  /**
+   * Descriptor of a socket that listens already, instead of a port: what systemd's socket activation hands over as 3
+   * (sd_listen_fds(3)), so that a restart refuses nobody. On Deno and Node.
+   */
+  readonly fd?: number;
   /** Length of the kernel's queue of connections not yet accepted. Default 511. */
   readonly backlog?: number;
   /** Stops the server at once when aborted: connections are cut. */
@@ -243,7 +248,7 @@ class HttpServer implements Server {
 }
 
 function listenOptionsOf(options: ServeOptions, limits: ResolvedLimits): ListenOptions {
-  const { path, backlog, hostname = "0.0.0.0", port = PORT_DEFAULT, reusePort = false } = options;
+  const { path, fd, backlog, hostname = "0.0.0.0", port = PORT_DEFAULT, reusePort = false } = options;
   if ("cert" in options || "key" in options) {
     throw new UnsupportedError(
       "Cannot serve HTTPS",
@@ -252,6 +257,7 @@ function listenOptionsOf(options: ServeOptions, limits: ResolvedLimits): ListenO
   }
   const common = { connectionsMax: limits.connectionsMax, ...(backlog === undefined ? {} : { backlog }) };
   if (path !== undefined) return { ...common, transport: "unix", path };
+  if (fd !== undefined) return { ...common, transport: "fd", fd };
   if (typeof port !== "number") {
     throw new TypeError(`Cannot serve: the port must be a number, not ${typeof port}`);
   }

@@ -15,6 +15,7 @@ import {
   type GatherBuffer,
   HANDLERS,
 } from "./native_bun_socket.ts";
+import { UnsupportedError } from "../errors.ts";
 import { listenError } from "./native_errors.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
 import { addrOf } from "./native_socket.ts";
@@ -60,6 +61,12 @@ export class BunListener implements Listener, BunOwner {
   /** Binds and listens; throws what `Selector.listen` throws. */
   constructor(bun: BunSockets, host: BunHost, options: ListenOptions, createProtocol: () => Protocol) {
     const { address, port, text, reusePort, connectionsMax } = checkListenOptions(options);
+    if (options.transport === "fd") {
+      throw new UnsupportedError(
+        `Cannot listen on ${text}`,
+        "Bun.listen takes no socket that listens already",
+      );
+    }
     this.#host = host;
     this.#createProtocol = createProtocol;
     this.#connectionsMax = connectionsMax;

@@ -27,6 +27,8 @@ export interface CheckedListenOptions {
   readonly backlog: number;
   /** Connections open at once. */
   readonly connectionsMax: number;
+  /** The socket that listens already; -1 when one is to be made. */
+  readonly fd: number;
   /** The address for messages. */
   readonly text: string;
 }
@@ -58,7 +60,14 @@ function checkTarget(options: ListenOptions): Omit<CheckedListenOptions, "backlo
   if (options.transport === "unix") {
     const { path } = options;
     if (path === "") throw new TypeError("Cannot listen: the path of the Unix socket is empty");
-    return { address: path, port: -1, family: -1, reusePort: false, text: `unix:${path}` };
+    return { address: path, port: -1, family: -1, reusePort: false, fd: -1, text: `unix:${path}` };
+  }
+  if (options.transport === "fd") {
+    const { fd } = options;
+    if (!Number.isSafeInteger(fd) || fd < 0) {
+      throw new RangeError(`Cannot listen: the descriptor must be an integer from 0 on, not ${fd}`);
+    }
+    return { address: "", port: 0, family: 4, reusePort: false, fd, text: `descriptor ${fd}` };
   }
   const { port, hostname = "0.0.0.0", reusePort = false } = options;
   if (!Number.isSafeInteger(port) || port < 0 || port > 65_535) {
@@ -73,5 +82,5 @@ function checkTarget(options: ListenOptions): Omit<CheckedListenOptions, "backlo
       "the hostname must be an IP address, or localhost: binding resolves no names",
     );
   }
-  return { address, port, family: version === 6 ? 6 : 4, reusePort, text };
+  return { address, port, family: version === 6 ? 6 : 4, reusePort, fd: -1, text };
 }

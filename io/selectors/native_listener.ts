@@ -12,7 +12,7 @@
  * @module
  */
 import net from "node:net";
-import { UnsupportedError } from "../errors.ts";
+import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { listenError, listenStatusError } from "./native_errors.ts";
@@ -38,7 +38,7 @@ type CreateServerHandle = (
   address: string,
   port: number,
   addressType: 4 | 6 | -1,
-  fd: undefined,
+  fd: number | undefined,
   flags: number,
 ) => Handle | number;
 
@@ -93,11 +93,11 @@ export class NativeListener implements Listener {
     this.#host = host;
     this.#createProtocol = createProtocol;
     this.#connectionsMax = checked.connectionsMax;
-    this.#unixPath = options.transport === "unix" ? options.path : null;
     this.#backlog = checked.backlog;
-    const { server, addr } = bind(checked);
+    const { server, addr } = checked.fd < 0 ? bind(checked) : adoptListening(checked);
     this.#server = server;
     this.addr = addr;
+    this.#unixPath = addr.transport === "unix" ? addr.path : null;
     server.on("connection", (socket: net.Socket) => this.#accept(socket));
     server.on("error", () => this.#acceptErrors++); // After listening, only accept(2) reports here.
   }
@@ -198,14 +198,7 @@ function bind(options: CheckedListenOptions): Bound {
     const handle = bindHandle(address, port, family, flags, text);
     server.once("error", () => {}); // The reason comes a tick later; it is found out at once below.
     server.listen(handle, backlog);
-    if (server.listening) {
-      server.removeAllListeners("error");
-      const bound = server.address();
-      const addr = typeof bound === "string" || bound === null
-        ? addrOf(undefined, undefined, address)
-        : addrOf(bound.address, bound.port, null);
-      return { server, addr };
-    }
+    if (server.listening) return boundTo(server, address);
     const probe = bindHandle(address, port, family, flags, text) as ListenHandle;
     const status = probe.listen(backlog);
     probe.close();
@@ -214,7 +207,34 @@ function bind(options: CheckedListenOptions): Bound {
   throw new UnsupportedError(`Cannot listen on ${text}`, "the runtime did not listen, and did not say why");
 }
 
-function bindHandle(address: string, port: number, type: 4 | 6 | -1, flags: number, text: string): Handle {
+/** What a server that listens is bound to. */
+function boundTo(server: net.Server, path: string): Bound {
+  server.removeAllListeners("error");
+  const bound = server.address();
+  const addr = typeof bound === "string" || bound === null
+    ? addrOf(undefined, undefined, bound ?? path)
+    : addrOf(bound.address, bound.port, null);
+  return { server, addr };
+}
+
+/** Takes over a socket that listens already. The runtime takes a descriptor once, so there is one try. */
+function adoptListening({ fd, backlog, text }: CheckedListenOptions): Bound {
+  const handle = bindHandle("", 0, 4, 0, text, fd);
+  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
+  server.once("error", () => {}); // As in `bind`: nothing is known before the next tick but that it does not listen.
+  server.listen(handle, backlog);
+  if (server.listening) return boundTo(server, "");
+  throw new AddressNotAvailableError(text, "it is no socket that can listen");
+}
+
+function bindHandle(
+  address: string,
+  port: number,
+  type: 4 | 6 | -1,
+  flags: number,
+  text: string,
+  fd?: number,
+): Handle {
   const create = createServerHandle();
   if (create === undefined) {
     throw new UnsupportedError(
@@ -224,7 +244,7 @@ function bindHandle(address: string, port: number, type: 4 | 6 | -1, flags: numb
   }
   let handle: Handle | number;
   try {
-    handle = create(address, port, type, undefined, flags);
+    handle = create(address, port, type, fd, flags);
   } catch (error) {
     throw listenError(error, text);
   }

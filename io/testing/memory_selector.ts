@@ -16,6 +16,7 @@ import {
   DeadlineExceededError,
   SelectorClosedError,
   UnreachableError,
+  UnsupportedError,
 } from "../errors.ts";
 import type {
   Addr,
@@ -130,6 +131,9 @@ export class MemorySelector implements Selector {
 
   listen(options: ListenOptions, createProtocol: () => Protocol): Listener {
     if (this.#closing !== null) throw new SelectorClosedError("Cannot listen");
+    if (options.transport === "fd") {
+      throw new UnsupportedError(`Cannot listen on descriptor ${options.fd}`, "a network in memory has none");
+    }
     const addr = options.transport === "unix"
       ? unixAddr(options.path)
       : this.#bind(options.hostname, options.port);

@@ -4,7 +4,7 @@ import { cliHelp, parseCli } from "../../server/cli.ts";
 Deno.test("no arguments mean the documented defaults", () => {
   assertEquals(parseCli([]), {
     ok: true,
-    options: { port: 8000, hostname: "127.0.0.1", upstream: null, help: false },
+    options: { port: 8000, hostname: "127.0.0.1", fd: null, upstream: null, help: false },
   });
 });
 
@@ -14,6 +14,7 @@ Deno.test("flags are taken as two words and with an equals sign", () => {
   assertEquals(result.options, {
     port: 0,
     hostname: "::1",
+    fd: null,
     upstream: "http://127.0.0.1:1/base",
     help: false,
   });
@@ -29,6 +30,7 @@ Deno.test("every wrong argument is refused in one line that says what is accepte
     [["--port", "-1"], '--port cannot be "-1"', "0 to 65535"],
     [["--port="], '--port cannot be ""', "0 to 65535"],
     [["--port", "1", "--port", "2"], "--port is given twice", "once"],
+    [["--fd", "-1"], '--fd cannot be "-1"', "descriptor"],
     [["--hostname", "a b"], '--hostname cannot be "a b"', "127.0.0.1"],
     [["--upstream", "https://example.org"], "--upstream cannot be", "http:// URL"],
     [["--upstream", "example.org"], "--upstream cannot be", "http:// URL"],

@@ -10,6 +10,7 @@ Deno.test("what was not said gets its default", () => {
     reusePort: false,
     backlog: 511,
     connectionsMax: 16_384,
+    fd: -1,
     text: "0.0.0.0:80",
   });
 });
@@ -26,6 +27,14 @@ Deno.test("a Unix socket has a path and no port", () => {
   const { text, address, port, family } = checkListenOptions({ transport: "unix", path: "/run/x.sock" });
   assertEquals([text, address, port, family], ["unix:/run/x.sock", "/run/x.sock", -1, -1]);
   assertThrows(() => checkListenOptions({ transport: "unix", path: "" }), TypeError, "is empty");
+});
+
+Deno.test("a socket that listens already is known by its descriptor alone", () => {
+  const { text, fd, reusePort } = checkListenOptions({ transport: "fd", fd: 3 });
+  assertEquals([text, fd, reusePort], ["descriptor 3", 3, false]);
+  for (const wrong of [-1, 0.5, NaN]) {
+    assertThrows(() => checkListenOptions({ transport: "fd", fd: wrong }), RangeError, `${wrong}`);
+  }
 });
 
 Deno.test("numbers outside their range and names are refused", () => {
