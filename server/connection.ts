@@ -139,7 +139,8 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   cutStream(reason: Error): void {
-    if (this.#pipeline.writer?.kind === "stream") this.abort(reason);
+    const isUnsent = this.#isEndUnsent && this.#pipeline.hasEndedStream;
+    if (isUnsent || this.#pipeline.writer?.kind === "stream") this.abort(reason);
   }
 
   cut(reason: Error): void {
@@ -185,6 +186,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   abort(reason: Error): void {
+    if (this.#isEndUnsent) this.#pipeline.cutLast();
     this.#isAborted = true;
     if (this.#state !== TAKEN_OVER) this.#state = CLOSING;
     this.transport.abort(reason);
@@ -216,6 +218,9 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   deadlinePassed(name: keyof DeadlineCounters): void {
+    // The peer cannot close for an end it has not got; `writeStall` bounds how long it takes to get it.
+    const isEarly = name === "linger" && this.#state === LINGERING && this.transport.bufferedBytes > 0;
+    if (isEarly) return this.phases.linger(this.#server.time.now());
     this.#server.stats.deadlinesPassed[name]++;
     switch (name) {
       case "firstByte":
@@ -236,9 +241,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
         return this.abort(this.#late("Cannot complete the request", "totalMs"));
       case "linger":
         if (this.#state === OPEN) return this.end(true); // The rest of an unread body is too slow to wait for.
-        return this.transport.bufferedBytes > 0
-          ? this.abort(this.#late("Cannot close", "lingerMs"))
-          : this.#close();
+        return this.#close();
       case "prelude": // ProxyPrelude's, before there is a connection.
         return;
     }
@@ -253,9 +256,15 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
 
   // ---- within -----------------------------------------------------------------------------------------------------
 
+  /** Whether this side has ended the connection, but the kernel has not taken everything yet. */
+  get #isEndUnsent(): boolean {
+    const isEnding = this.#state === LINGERING || this.#state === CLOSING;
+    return isEnding && !this.#isAborted && this.transport.bufferedBytes > 0;
+  }
+
   #late(
     doing: string,
-    deadline: "bodyIdleMs" | "handlerMs" | "writeStallMs" | "totalMs" | "lingerMs",
+    deadline: "bodyIdleMs" | "handlerMs" | "writeStallMs" | "totalMs",
   ): Error {
     return new DeadlineExceededError(doing, this.#server.deadlines[deadline]);
   }

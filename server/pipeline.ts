@@ -121,6 +121,16 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     return this.#responses.first?.writer ?? null;
   }
 
+  /** Whether what was written last is a stream that ended because the server stops. */
+  get hasEndedStream(): boolean {
+    return this.#responses.hasEndedStream;
+  }
+
+  /** The client does not get what was written last. */
+  cutLast(): void {
+    this.#responses.cutLast();
+  }
+
   /** The server begins to stop. */
   beginDraining(): void {
     this.#responses.beginDraining();

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { DeadlineExceededError } from "../../io/errors.ts";
+import type { BodyWriter } from "../../server/body_writer.ts";
 import type { ServeInfo } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
 import { MemoryHttp, parseResponse } from "../support/memory_http.ts";
@@ -191,6 +192,28 @@ Deno.test("a client that does not close after the last answer is closed after li
   await http.advance(200);
   assertEquals(http.server.stats.connectionsOpen, 0);
   assertEquals(http.server.stats.deadlinesPassed.linger, 1);
+});
+
+Deno.test("a client that reads the last answer late still gets its end: lingering begins when all is sent", async () => {
+  let writer: BodyWriter | null = null;
+  const handler = () => new Reply({ start: (given) => void (writer = given) });
+  const options = { deadlines: { lingerMs: 1_000 }, limits: { requestsPerConnectionMax: 1 } };
+  await using http = new MemoryHttp(handler, options);
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  client.stopReading();
+  const piece = new Uint8Array(16 * 1024);
+  while (!writer!.isPaused) {
+    writer!.write(piece);
+    await http.settle();
+  }
+  writer!.end();
+  await http.advance(10_000);
+  client.startReading();
+  await http.settle();
+  assert(client.text.endsWith("\r\n0\r\n\r\n"));
+  assertEquals([client.end, http.server.stats.deadlinesPassed.linger], ["closed", 0]);
 });
 
 Deno.test("a client that goes on sending after the last answer is closed at lingerBytesMax", async () => {

@@ -117,6 +117,38 @@ Deno.test("a stream that ends when told is counted as ended, one that does not i
   assert(elapsedMs >= 1_000 && elapsedMs <= 1_100);
 });
 
+Deno.test("a stream whose reader does not take its end is cut after streamGraceMs, and not counted as ended", async () => {
+  let writer: BodyWriter | null = null;
+  await using http = new MemoryHttp(() =>
+    new Reply({
+      kind: "stream",
+      start(given) {
+        writer = given;
+      },
+      onDraining() {
+        writer!.writeText("bye");
+        writer!.end();
+      },
+    })
+  );
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  client.stopReading();
+  const piece = new Uint8Array(16 * 1024);
+  while (!writer!.isPaused) {
+    writer!.write(piece);
+    await http.settle();
+  }
+  const report = http.server.shutdown({ graceMs: 5_000, streamGraceMs: 1_000 });
+  await http.advance(900);
+  assertEquals(client.end, "open");
+  await http.advance(200);
+  assertEquals(client.end, "reset");
+  const { ended, cut } = await report;
+  assertEquals([ended, cut], [0, 1]);
+});
+
 Deno.test("an event stream of any Response counts as a stream, a download does not", async () => {
   await using http = new MemoryHttp((request) =>
     new Response(new ReadableStream(), {
