@@ -43,8 +43,8 @@ function parseIpv4(text: string): Uint8Array | null {
 function parseIpv6(text: string): Uint8Array | null {
   const gap = text.indexOf("::");
   if (gap !== text.lastIndexOf("::")) return null;
-  const head = parseGroups(gap < 0 ? text : text.slice(0, gap));
-  const tail = gap < 0 ? [] : parseGroups(text.slice(gap + 2));
+  const head = gap < 0 ? parseGroups(text, true) : parseGroups(text.slice(0, gap), false);
+  const tail = gap < 0 ? [] : parseGroups(text.slice(gap + 2), true);
   if (head === null || tail === null) return null;
   const missing = IPV6_GROUPS - head.length - tail.length;
   // "::" stands for at least one group (RFC 5952 §4.2.2 asks writers not to use it for one, readers take it).
@@ -58,13 +58,13 @@ function parseIpv6(text: string): Uint8Array | null {
   return isMapped(bytes) ? bytes.slice(IPV6_BYTES - IPV4_BYTES) : bytes;
 }
 
-/** Groups of one side of "::"; the last may be an IPv4 address, which makes two. */
-function parseGroups(text: string): number[] | null {
+/** Groups of one side of "::"; the last of the address (`isLast`) may be an IPv4 address, which makes two. */
+function parseGroups(text: string, isLast: boolean): number[] | null {
   if (text === "") return [];
   const groups: number[] = [];
   const parts = text.split(":");
   for (const [i, part] of parts.entries()) {
-    if (i === parts.length - 1 && part.includes(".")) {
+    if (isLast && i === parts.length - 1 && part.includes(".")) {
       const bytes = parseIpv4(part);
       if (bytes === null) return null;
       groups.push(bytes[0]! << 8 | bytes[1]!, bytes[2]! << 8 | bytes[3]!);
