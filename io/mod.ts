@@ -13,6 +13,7 @@ export * from "./errors.ts";
 export * from "./listen.ts";
 export * from "./open_selector.ts";
 export * from "./selector.ts";
+export { CheckedSelector } from "./selectors/checked.ts";
 export * from "./shared_chunk.ts";
 export { adoptStreams, type Streams } from "./stream_protocol.ts";
 export { type ReadOptions, type Separator, StreamReader, type StreamReaderOptions } from "./stream_reader.ts";

@@ -44,7 +44,7 @@ export class CheckedSelector implements Selector {
   readonly #ledger = new CheckLedger();
   readonly #listeners: Listener[] = [];
 
-  /** @param inner the selector to observe; use only the wrapper from here on */
+  /** Observes a selector. @param inner the selector; use only the wrapper from here on */
   constructor(inner: Selector) {
     this.#inner = inner;
     this.kind = inner.kind;
