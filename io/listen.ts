@@ -16,6 +16,7 @@ import { StreamProtocol, type Streams } from "./stream_protocol.ts";
 import { readerLimit, type StreamReader, type StreamReaderOptions } from "./stream_reader.ts";
 import type { StreamWriter } from "./stream_writer.ts";
 import { TaskGroup, TaskLeakError } from "./task_group.ts";
+import { reportUncaught } from "./report_uncaught.ts";
 
 /** Default of `StreamListenOptions.closeTimeoutMs`: a slow peer takes 64 KiB in that time, a dead one costs no more. */
 const CLOSE_TIMEOUT_MS = 10_000;
@@ -229,9 +230,7 @@ class Server implements StreamServer {
     try {
       this.#onError(error, remoteAddr);
     } catch (thrown) {
-      queueMicrotask(() => {
-        throw thrown;
-      });
+      reportUncaught(thrown);
     }
   }
 }

@@ -22,6 +22,7 @@
  * @module
  */
 import type { Clock, Timer, Timers } from "./selector.ts";
+import { reportUncaught } from "./report_uncaught.ts";
 
 /** Length of a tick, milliseconds: below the 5 ms that short deadlines may be late, and a power of two, so that dividing is exact. */
 const TICK_MS = 4;
@@ -241,9 +242,7 @@ class Wheel {
     try {
       callback();
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      reportUncaught(error);
     }
   }
 

@@ -24,6 +24,7 @@ import type { Addr, Protocol, Transport } from "./selector.ts";
 import type { SharedChunk } from "./shared_chunk.ts";
 import type { HubMember, TransportHub } from "./transport_hub.ts";
 import { WriteQueue } from "./write_queue.ts";
+import { reportUncaught } from "./report_uncaught.ts";
 
 /** A driver's answer to `send*`: it keeps the bytes and reports `sent` later. */
 export const SEND_PENDING = -1;
@@ -156,7 +157,7 @@ export abstract class TransportBase implements Transport, HubMember {
     try {
       this.#protocol.closed(this.#reason ?? error);
     } catch (failure) {
-      reportError(failure); // The connection is gone, so there is nobody left to tell; hiding it would help no one.
+      reportUncaught(failure); // The connection is gone, so there is nobody left to tell; hiding it would help no one.
     }
     this.#hub.leave(this);
   }

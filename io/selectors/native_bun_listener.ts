@@ -19,6 +19,7 @@ import { UnsupportedError } from "../errors.ts";
 import { listenError } from "./native_errors.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
 import { addrOf } from "./native_socket.ts";
+import { reportUncaught } from "../report_uncaught.ts";
 
 /** A listener of Bun; what is used of it. */
 interface BunListenSocket {
@@ -125,7 +126,7 @@ export class BunListener implements Listener, BunOwner {
       protocol = this.#createProtocol();
     } catch (error) {
       socket.end();
-      reportError(error); // Not this connection's fault but the program's, and nobody waits for it here.
+      reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
       return;
     }
     const { hub, gather } = this.#host;

@@ -25,6 +25,7 @@ import type { Addr, Protocol } from "../selector.ts";
 import { TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { connectionError } from "./native_errors.ts";
+import { reportUncaught } from "../report_uncaught.ts";
 
 /** 256 KiB: the most that is sent at once (io/transport.ts). */
 const GATHER_BYTES = 256 * 1024;
@@ -76,7 +77,7 @@ export const HANDLERS = {
   drain: (socket: BunSocket): void => socket.data.takeDrain(),
   close: (socket: BunSocket, error: unknown): void => socket.data.takeClose(error),
   /** What a callback above threw: a mistake of ours, since transports catch what protocols throw. */
-  error: (_socket: BunSocket, error: unknown): void => reportError(error),
+  error: (_socket: BunSocket, error: unknown): void => reportUncaught(error),
 } as const;
 
 /** Gathers parts into one piece; one for all connections of a selector. */

@@ -26,6 +26,7 @@ import {
   type ReadMode,
   takeHandle,
 } from "./native_socket.ts";
+import { reportUncaught } from "../report_uncaught.ts";
 
 /** libuv's UV_TCP_REUSEPORT: part of its ABI, and the same number in Deno's port of it. */
 const UV_TCP_REUSEPORT = 4;
@@ -152,7 +153,7 @@ export class NativeListener implements Listener {
       protocol = this.#createProtocol();
     } catch (error) {
       accepted.destroy();
-      reportError(error); // Not this connection's fault but the program's, and nobody waits for it here.
+      reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
       return;
     }
     const { hub, readBuffer, readMode } = this.#host;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
+import { reportUncaught } from "../report_uncaught.ts";
 
 /** 16,384, as on the native selector. */
 const CONNECTIONS_MAX_DEFAULT = 16_384;
@@ -55,7 +56,7 @@ export class MemoryListener implements Listener {
     try {
       protocol = this.#createProtocol();
     } catch (error) {
-      reportError(error); // Not this connection's fault but the program's, and nobody waits for it here.
+      reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
       return null;
     }
     this.#accepted++;
