@@ -12,7 +12,10 @@ import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
 import { type App, createApp } from "./app.ts";
 import { cliHelp, type CliOptions, parseCli } from "./cli.ts";
 import { type DemoStats, demoUpstream } from "./demo/demo_upstream.ts";
+import { UpstreamError } from "./gateway/errors.ts";
+import { Reply } from "./reply.ts";
 import { serve, type Server } from "./serve.ts";
+import { SlowReaderError } from "./sse/hub_errors.ts";
 
 /** How long a stopping server waits for requests in progress: under the 30 s after which orchestrators kill. */
 const GRACE_MS = 20_000;
@@ -35,6 +38,12 @@ function urlOf(server: Server): string {
   if (addr.transport === "unix") return `unix:${addr.path}`; // A socket that was handed over may be one.
   const { hostname, port } = addr;
   return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+/** Says what went wrong while answering; the gateway has told of its upstream, and the hub counts slow readers. */
+function onError(error: unknown): Response {
+  if (!(error instanceof UpstreamError || error instanceof SlowReaderError)) console.error(error);
+  return new Reply("Internal Server Error", { status: 500 });
 }
 
 /** Starts everything; what cannot start is thrown. */
@@ -60,6 +69,7 @@ function start(options: CliOptions): Running {
     selector,
     ...(options.fd === null ? { hostname: options.hostname, port: options.port } : { fd: options.fd }),
     onListen() {},
+    onError,
   }, app.handler);
   return { selector, app, server, demo };
 }
