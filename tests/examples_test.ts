@@ -1,0 +1,143 @@
+/** Every file in `examples/` does what it says, with the permissions it names, and fits a screen. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { decodeEvents } from "../server/sse/decode.ts";
+import { RawClient } from "./support/raw_client.ts";
+import { type Child, spawnChild } from "./support/spawn_child.ts";
+
+const FOLDER = new URL("../examples/", import.meta.url);
+
+/** Lines of an example: what fits a screen. */
+const LINES_MAX = 60;
+
+/** A running example. */
+interface Example extends Child {
+  readonly url: string;
+  readonly port: number;
+}
+
+/** Starts an example as its first comment says, on a free port. */
+async function start(name: string): Promise<Example> {
+  const source = await Deno.readTextFile(new URL(name, FOLDER));
+  const [, command = ""] = /`deno (run .*?\.ts)/.exec(source) ?? [];
+  const child = spawnChild("deno", [...command.split(" "), "0"], { cwd: new URL("../", FOLDER) });
+  try {
+    const [, url = ""] = await child.stdout.match(/listening on (\S+)\n/);
+    return { ...child, url, port: Number(new URL(url).port) };
+  } catch (cause) {
+    await child.stop("SIGKILL");
+    throw new Error(`${name} does not listen; it said: ${child.stderr.text}`, { cause });
+  }
+}
+
+/** The first events of a stream; then the reader leaves. */
+async function events(url: string, count: number, headers: HeadersInit = {}) {
+  const response = await fetch(url, { headers });
+  const seen = [];
+  for await (const event of decodeEvents(response.body!)) if (seen.push(event) === count) break;
+  return seen;
+}
+
+const post = (url: string, body: string) => fetch(url, { method: "POST", body });
+
+/** What each example must do. */
+const TRIALS: Readonly<Record<string, (example: Example) => Promise<void>>> = {
+  async "hello.ts"({ url }) {
+    assertEquals(await (await fetch(url)).text(), "hello, world\n");
+    assertEquals(await (await fetch(`${url}/hello/ada`)).json(), { hello: "ada" });
+    assertEquals(await (await post(`${url}/echo`, "back")).text(), "back");
+  },
+
+  async "sse_clock.ts"({ url }) {
+    const seen = await events(url, 2);
+    assertEquals(seen.map(({ event, lastEventId }) => [event, lastEventId]), [["tick", "1"], ["tick", "2"]]);
+    const [later] = await events(url, 1, { "last-event-id": "41" });
+    assertEquals(JSON.parse(later!.data).tick, 42);
+  },
+
+  async "event_hub.ts"({ url }) {
+    const room = `${url}/rooms/garden`;
+    const { id } = await (await post(`${room}?name=ada`, "hello")).json();
+    await (await post(`${room}?name=bob`, "hi, ada")).body?.cancel();
+    const [missed] = await events(room, 1, { "last-event-id": id });
+    assertEquals([missed!.event, JSON.parse(missed!.data)], ["said", { name: "bob", text: "hi, ada" }]);
+    const refused = await post(`${url}/rooms/*`, "no name for a room");
+    assertEquals([refused.status, (await refused.json()).status], [400, 400]);
+  },
+
+  async "gateway.ts"({ url }) {
+    const models = `${url}/v1/models`;
+    const refused = await fetch(models);
+    assertEquals([refused.status, refused.headers.get("www-authenticate")], [401, "Bearer"]);
+    await refused.body?.cancel();
+    const answer = await fetch(models, { headers: { authorization: "Bearer secret" } });
+    assertEquals((await answer.json()).data[0].id, "sluice-demo");
+    assertEquals((await (await fetch(`${url}/stats`)).json()).outcomes.completed, 1);
+  },
+
+  async "stream_lines.ts"({ port }) {
+    using client = await RawClient.connect({ port });
+    await client.sendPieces(["one\ntw", "o\nthr"]);
+    assertEquals(await client.readUntil("TWO\n"), "ONE\nTWO\n");
+    await client.sendPieces(["ee\n"]);
+    assertEquals(await client.readUntil("\n"), "THREE\n");
+    await client.closeWrite();
+    await client.expectClosed();
+    using endless = await RawClient.connect({ port });
+    await endless.send("x".repeat(100_000)); // a line without end
+    await endless.waitEnd();
+  },
+
+  async "embedded_in_deno_serve.ts"({ url }) {
+    assertEquals(await (await fetch(url)).text(), "embedded\n");
+    assertEquals((await events(`${url}/count`, 3)).map(({ data }) => data), ["1", "2", "3"]);
+    const id = await (await post(`${url}/events/t`, "first")).text();
+    await (await post(`${url}/events/t`, "second")).body?.cancel();
+    const [second] = await events(`${url}/events/t`, 1, { "last-event-id": id });
+    assertEquals(second!.data, "second");
+  },
+
+  async "hono_app.ts"({ url }) {
+    assertEquals(await (await fetch(url)).text(), "hello from Hono\n");
+    assertEquals(await (await post(`${url}/sum`, "[1, 2, 3]")).json(), { sum: 6 });
+    const seen = await events(`${url}/events`, 3);
+    assertEquals(seen.map(({ data }) => data), ["event 1", "event 2", "event 3"]);
+  },
+
+  async "graceful_shutdown.ts"(example) {
+    using reader = await RawClient.connect({ port: example.port });
+    await reader.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+    await reader.readUntil("\r\n\r\n");
+    using worker = await RawClient.connect({ port: example.port });
+    await worker.send("GET /work HTTP/1.1\r\nHost: a\r\n\r\n");
+    using last = await RawClient.connect({ port: example.port }); // asked after, so answered after it has begun
+    await last.send("GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    await last.readResponse();
+    const stopped = example.stop("SIGTERM");
+    assertStringIncludes(await reader.readToEnd(), "retry: ");
+    const { headers, body } = await worker.readResponse();
+    assertEquals([headers.get("connection"), body], ["close", "finished early\n"]);
+    assertEquals((await stopped).code, 0);
+    assertStringIncludes(example.stdout.text, "stopped: 1 requests finished, 1 streams ended, 0 cut");
+  },
+};
+
+for (const [name, trial] of Object.entries(TRIALS)) {
+  Deno.test(`examples/${name} does what it says`, async () => {
+    await using example = await start(name);
+    try {
+      await trial(example);
+    } catch (error) {
+      throw new Error(`${name}: ${example.stderr.text}`, { cause: error });
+    }
+  });
+}
+
+Deno.test("every example has its test and fits a screen", () => {
+  const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name);
+  assertEquals(names.toSorted(), Object.keys(TRIALS).toSorted());
+  for (const name of names) {
+    const { length } = Deno.readTextFileSync(new URL(name, FOLDER)).split("\n");
+    assert(length <= LINES_MAX + 1, `${name} has ${length} lines`);
+  }
+});
