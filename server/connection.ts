@@ -28,9 +28,13 @@ import type { ServerConnection, ServerContext } from "./server_context.ts";
 import type { DeadlineCounters } from "./server_stats.ts";
 import type { BudgetEntry, BudgetMember } from "./write_budget.ts";
 
+/** Requests come and are answered. */
 const OPEN = 0;
+/** Our FIN is sent; what comes is dropped until the peer's FIN. */
 const LINGERING = 1;
+/** `close` or `abort` was called. */
 const CLOSING = 2;
+/** A handler has the connection. */
 const TAKEN_OVER = 3;
 
 /** One client's connection; see the module's text. */

@@ -309,11 +309,11 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     }
     this.#server.stats.handlerErrors++;
     if (exchange.hasFailed) { // What `onError` made cannot be sent either.
-      this.#server.report(error);
+      this.#server.errors.report(error);
       return sendError(this.#responses, exchange, 500, "Internal Server Error");
     }
     exchange.hasFailed = true;
-    const response = this.#server.onError(error);
+    const response = this.#server.errors.respond(error);
     if (response instanceof Response) this.#responses.respond(exchange, response);
     else this.#await(exchange, response);
   }
@@ -357,7 +357,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     for (let cause = error; cause instanceof Error; cause = cause.cause) {
       if (cause === reason || cause.name === "AbortError") return;
     }
-    this.#server.report(error);
+    this.#server.errors.report(error);
   }
 
   /** The peer broke the rules, perhaps in the middle of a body. */

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { LocalProtocolError } from "./http1/errors.ts";
 import { encodeResponseHead, type FieldLines } from "./http1/encoder.ts";
 import type { ServerClock } from "./server_clock.ts";
 
@@ -50,7 +51,7 @@ export class PlainHeads {
       date,
     });
     if (!head.endsWith(EMPTY_END)) {
-      throw new Error(`Cannot reuse a head that does not end with its length: ${head}`);
+      throw new LocalProtocolError(`Cannot reuse a head that does not end with its length: ${head}`);
     }
     this.#start = encoder.encode(head.slice(0, -("0" + HEAD_END).length));
     this.#date = date;

@@ -48,7 +48,9 @@ const SIGNATURE: readonly number[] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 
 /** §2.1: what version 1 begins with. */
 const LINE_START: readonly number[] = [..."PROXY "].map((char) => char.charCodeAt(0));
 
+/** §2.1: version 1's line ends with these two. */
 const CR = 0x0d;
+/** See `CR`. */
 const LF = 0x0a;
 
 /** A port in decimal, without leading zeros. */

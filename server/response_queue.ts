@@ -255,7 +255,7 @@ export class ResponseQueue implements SenderOwner {
   }
 
   report(error: unknown): void {
-    this.server.report(error);
+    this.server.errors.report(error);
   }
 
   leave(exchange: Exchange): void {

@@ -9,12 +9,13 @@ import type { Addr, Clock, Listener, ListenOptions, Selector, TcpAddr, UnixAddr 
 import { AddressCounter } from "./address_counter.ts";
 import { Connection } from "./connection.ts";
 import { resolveDeadlines, type ServeDeadlines } from "./deadlines.ts";
+import { ErrorHandler, type OnError, printError } from "./error_handler.ts";
 import type { Handler } from "./handler.ts";
 import { HeadStore } from "./http1/head_store.ts";
 import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
 import { PlainHeads } from "./plain_heads.ts";
 import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prelude.ts";
-import { NO_FIELDS, Reply, TEXT_FIELDS } from "./reply.ts";
+import { NO_FIELDS, TEXT_FIELDS } from "./reply.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerContext } from "./server_context.ts";
 import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
@@ -47,7 +48,7 @@ export interface ServeOptions<Address extends Addr = Addr> {
    * bodies that failed after their head was sent (the response it then makes is not used). Default: prints the error and
    * answers 500 without details.
    */
-  readonly onError?: (error: unknown) => Response | Promise<Response>;
+  readonly onError?: OnError;
   /** What waits for the sockets. Default: one of its own, from `openSelector()`, that is closed with the server. */
   readonly selector?: Selector;
   /** Bounds; see `ServeLimits` for each and its default. */
@@ -274,11 +275,9 @@ function createContext(
   const clock: Clock = selector.clock;
   const stats: CountingStats = createServerStats();
   const time = new ServerClock(clock, selector.timers);
-  const { onError = answerError } = options;
   return {
     handler,
-    onError: guardOnError(onError),
-    report: reportTo(onError),
+    errors: new ErrorHandler(options.onError ?? printError),
     limits,
     messageLimits: {
       startLineBytesMax: limits.requestLineBytesMax,
@@ -302,48 +301,5 @@ function createContext(
     allowHalfClose: options.allowHalfClose === true,
     draining: null,
     onConnectionGone: null,
-  };
-}
-
-/** The default `onError`. */
-function answerError(error: unknown): Response {
-  console.error(error);
-  return internalServerError();
-}
-
-function internalServerError(): Response {
-  return new Reply("Internal Server Error", { status: 500 });
-}
-
-/** Sees that whatever `onError` does, there is a response. */
-function guardOnError(onError: NonNullable<ServeOptions["onError"]>): ServerContext["onError"] {
-  const check = (response: unknown): Response => {
-    if (response instanceof Response) return response;
-    console.error(new TypeError("Cannot answer: onError did not return a Response or a promise of one"));
-    return internalServerError();
-  };
-  const fallBack = (error: unknown): Response => {
-    console.error(error);
-    return internalServerError();
-  };
-  return (error) => {
-    try {
-      const response = onError(error);
-      return response instanceof Promise ? response.then(check).catch(fallBack) : check(response);
-    } catch (failure) {
-      return fallBack(failure);
-    }
-  };
-}
-
-/** Tells `onError` of what is answered no more. */
-function reportTo(onError: NonNullable<ServeOptions["onError"]>): ServerContext["report"] {
-  return (error) => {
-    try {
-      const response = onError(error);
-      if (response instanceof Promise) response.catch((failure) => console.error(failure));
-    } catch (failure) {
-      console.error(failure);
-    }
   };
 }

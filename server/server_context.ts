@@ -5,6 +5,7 @@
  */
 import type { Clock, Timers } from "../io/selector.ts";
 import type { ResolvedDeadlines } from "./deadlines.ts";
+import type { ErrorHandler } from "./error_handler.ts";
 import type { Handler } from "./handler.ts";
 import type { AddressCounter } from "./address_counter.ts";
 import type { HeadStore } from "./http1/head_store.ts";
@@ -43,10 +44,8 @@ export interface ServerConnection {
 export interface ServerContext {
   /** The service. */
   readonly handler: Handler;
-  /** Makes the response for what a handler threw; never throws or rejects. */
-  readonly onError: (error: unknown) => Response | Promise<Response>;
-  /** Told of what nobody else would hear of. */
-  readonly report: (error: unknown) => void;
+  /** Answers and reports what handlers throw. */
+  readonly errors: ErrorHandler;
   /** The server's bounds. */
   readonly limits: ResolvedLimits;
   /** Those of them that are the engine's. */

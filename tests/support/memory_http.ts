@@ -214,6 +214,17 @@ export function parseResponse(text: string, method = "GET"): WireResponse {
   return { status, headers, body: after.slice(0, Number(length)), rest: after.slice(Number(length)) };
 }
 
+/** All responses in `text`, each whole; none is HEAD's. */
+export function responsesIn(text: string): WireResponse[] {
+  const responses: WireResponse[] = [];
+  for (let rest = text; rest !== "";) {
+    const response = parseResponse(rest);
+    responses.push(response);
+    rest = response.rest;
+  }
+  return responses;
+}
+
 function parseChunks(text: string): { body: string; rest: string } {
   let body = "";
   for (let at = 0;;) {

@@ -72,6 +72,7 @@ const RUNTIME_FILES: readonly RegExp[] = [
   /^pool\/worker\w*\.ts$/,
   /^server\/(?:\w+\/)*sqlite_\w+\.ts$/, // stores on node:sqlite
   /^server\/main\.ts$/,
+  /^server\/error_handler\.ts$/, // prints what nobody else would hear of
 ];
 
 /** Names that exist on one runtime only, or that print or exit. */

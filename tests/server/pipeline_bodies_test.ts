@@ -1,0 +1,236 @@
+/** What becomes of request bodies and interim responses, on a connection in memory. */
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import type { ServeInfo } from "../../server/handler.ts";
+import { Reply } from "../../server/reply.ts";
+import { MemoryHttp, parseResponse, responsesIn } from "../support/memory_http.ts";
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+const post = (path: string, body: string) =>
+  `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const pathOf = (request: Request) => new URL(request.url).pathname;
+
+Deno.test("100 (Continue) is sent when the handler first reads the body", async () => {
+  const read = Promise.withResolvers<void>();
+  await using http = new MemoryHttp(async (request) => {
+    await read.promise;
+    return new Reply(await request.text());
+  });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  await http.settle();
+  assertEquals(client.text, "");
+  read.resolve();
+  await http.settle();
+  assertEquals(client.take(), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("hi");
+  await http.settle();
+  const response = parseResponse(client.text);
+  assertEquals([response.status, response.body, response.headers.get("connection")], [200, "hi", null]);
+});
+
+Deno.test("a handler that answers without the body sends no 100, and the connection ends", async () => {
+  await using http = new MemoryHttp(() => new Reply("no need", { status: 403 }));
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  await http.settle();
+  const response = parseResponse(client.text);
+  assertEquals([response.status, response.headers.get("connection"), client.end], [403, "close", "closed"]);
+});
+
+Deno.test("a client that does not wait for 100 gets none", async () => {
+  await using http = new MemoryHttp(async (request) => new Reply(await request.text()));
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi");
+  await http.settle();
+  // The handler reads in the turn in which head and body came: 100 may come first, never after.
+  assertEquals(responsesIn(client.text).filter(({ status }) => status === 200).map(({ body }) => body), [
+    "hi",
+  ]);
+});
+
+Deno.test("a short body nobody read is dropped and the connection goes on; a long one ends it", async () => {
+  await using http = new MemoryHttp(() => new Reply("did not read"), {
+    limits: { unreadBodyBytesMax: 1_000 },
+  });
+  const short = await http.connect();
+  short.send(post("/", "x".repeat(1_000)).slice(0, 500));
+  await http.settle();
+  assertEquals(parseResponse(short.take()).headers.get("connection"), null);
+  short.send("x".repeat(post("/", "x".repeat(1_000)).length - 500) + get("/"));
+  await http.settle();
+  assertEquals(parseResponse(short.take()).status, 200);
+  const long = await http.connect();
+  long.keepsOpen = true;
+  long.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
+  await http.settle();
+  assertEquals(parseResponse(long.text).headers.get("connection"), "close");
+  assert(long.hasEnded);
+});
+
+Deno.test("a chunked body nobody read that goes on and on ends the connection", async () => {
+  await using http = new MemoryHttp(() => new Reply("did not read"), {
+    limits: { unreadBodyBytesMax: 1_000 },
+  });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (let i = 0; i < 5; i++) {
+    client.send(`100\r\n${"x".repeat(256)}\r\n`);
+    await http.settle();
+  }
+  assertEquals(parseResponse(client.text).rest, "");
+  assertEquals(client.end, "closed");
+  assertEquals(http.server.stats.limitsReached.unreadBodyBytes, 1);
+});
+
+Deno.test("an unread body that stops coming ends the connection after lingerMs", async () => {
+  await using http = new MemoryHttp(() => new Reply("did not read"), { deadlines: { lingerMs: 1_000 } });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n");
+  await http.advance(900);
+  assertEquals(client.end, "open");
+  await http.advance(200);
+  assertEquals(client.end, "closed");
+});
+
+Deno.test("a body may be read on after the answer", async () => {
+  const all = Promise.withResolvers<string>();
+  await using http = new MemoryHttp((request) => {
+    if (request.method === "POST") request.text().then(all.resolve, all.reject);
+    return new Reply("go on", { status: 202 });
+  });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
+  await http.settle();
+  assertEquals(parseResponse(client.take()).status, 202);
+  client.send("67890" + get("/"));
+  assertEquals(await all.promise, "1234567890");
+  await http.settle();
+  assertEquals(parseResponse(client.text).status, 202);
+});
+
+Deno.test("a handler that answers and then stops reading the body has its connection cut after handlerMs", async () => {
+  await using http = new MemoryHttp(async (request) => {
+    await request.body!.getReader().read(); // once
+    return new Reply("go on");
+  }, { deadlines: { handlerMs: 1_000 } });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + "x".repeat(200_000));
+  await http.advance(900);
+  assertEquals(client.end, "open");
+  await http.advance(200);
+  assertEquals(client.end, "reset");
+});
+
+Deno.test("a body is received no faster than the handler reads", async () => {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  await using http = new MemoryHttp(async (request) => {
+    reader = request.body!.getReader();
+    await new Promise(() => {});
+    return new Reply();
+  });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+  for (let i = 0; i < 20; i++) client.send(new Uint8Array(50_000));
+  await http.settle();
+  assert(
+    http.server.stats.bytesReceived < 400_000,
+    `${http.server.stats.bytesReceived} bytes were taken unread`,
+  );
+  let got = 0;
+  while (got < 1_000_000) {
+    const { value } = await reader!.read();
+    got += value!.length;
+  }
+  assertEquals(got, 1_000_000);
+});
+
+Deno.test("early hints go out at once, before the response, but not to an HTTP/1.0 client", async () => {
+  const answer = Promise.withResolvers<Response>();
+  await using http = new MemoryHttp((_request, info) => {
+    info.earlyHints({ link: "</a.css>; rel=preload" });
+    return answer.promise;
+  });
+  const client = await http.connect();
+  client.send(get("/"));
+  const old = await http.connect();
+  old.send("GET / HTTP/1.0\r\n\r\n");
+  await http.settle();
+  assertEquals(client.take(), "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n");
+  assertEquals(old.text, "");
+  answer.resolve(new Reply("done"));
+  await http.settle();
+  assertEquals(parseResponse(client.text).body, "done");
+});
+
+Deno.test("early hints of a pipelined request wait for the responses before it, and have a bound", async () => {
+  const first = Promise.withResolvers<Response>();
+  const second = Promise.withResolvers<Response>();
+  let failure: unknown;
+  await using http = new MemoryHttp((request, info) => {
+    if (pathOf(request) === "/1") return first.promise;
+    info.earlyHints({ link: "</a.css>" });
+    try {
+      for (let i = 0; i < 1_000; i++) info.earlyHints({ link: "x".repeat(100) });
+    } catch (error) {
+      failure = error;
+    }
+    return second.promise;
+  });
+  const client = await http.connect();
+  client.send(get("/1") + get("/2"));
+  await http.settle();
+  assertEquals(client.text, "");
+  assertInstanceOf(failure, RangeError);
+  first.resolve(new Reply("1"));
+  await http.settle();
+  const { rest } = parseResponse(client.take());
+  assert(rest.startsWith("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n"));
+  second.resolve(new Reply("2"));
+  await http.settle();
+  assertEquals(parseResponse(client.text).body, "2");
+});
+
+Deno.test("early hints after the response was returned are a TypeError", async () => {
+  let kept: ServeInfo | null = null;
+  await using http = new MemoryHttp((_request, info) => {
+    kept = info;
+    return new Reply("done");
+  });
+  await http.exchange(get("/"));
+  assertThrows(() => kept!.earlyHints({}), TypeError, "Cannot send early hints");
+});
+
+Deno.test("trailers of a chunked request are told when the body was read, also to who asks before or after", async () => {
+  let early: Promise<Headers> | null = null;
+  let late: Headers | null = null;
+  await using http = new MemoryHttp(async (request, info) => {
+    early = info.trailers;
+    const text = await request.text();
+    late = await info.trailers;
+    return new Reply(text);
+  });
+  const client = await http.connect();
+  client.send(
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+  );
+  await http.settle();
+  assertEquals(parseResponse(client.text).body, "abc");
+  assertEquals((await early!).get("x-sum"), "1");
+  assertEquals(late!.get("x-sum"), "1");
+});
+
+Deno.test("a request without a body has no trailers; one whose body fails rejects them", async () => {
+  const seen: Promise<Headers>[] = [];
+  await using http = new MemoryHttp((request, info) => {
+    seen.push(info.trailers);
+    return request.method === "GET" ? new Reply() : new Promise<Response>(() => {});
+  });
+  await http.exchange(get("/"));
+  assertEquals([...(await seen[0]!)], []);
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1");
+  await http.settle();
+  client.abort();
+  await http.settle();
+  await assertRejects(() => seen[1]!);
+});
