@@ -1,0 +1,177 @@
+import { assertEquals } from "@std/assert";
+import { VirtualClock } from "../../io/testing/virtual_clock.ts";
+import { TimerWheel } from "../../io/timer_wheel.ts";
+import { resolveDeadlines, type ServeDeadlines } from "../../server/deadlines.ts";
+import { PhaseClock } from "../../server/phase_clock.ts";
+
+/** Beyond what the wheel may be late. */
+const LATE_MS = 10;
+
+function open(deadlines: ServeDeadlines) {
+  const clock = new VirtualClock();
+  const passed: string[] = [];
+  const owner = {
+    bufferedBytes: 0,
+    takenBytes: 0,
+    deadlinePassed: (name: string) => void passed.push(name),
+  };
+  const phases = new PhaseClock(resolveDeadlines(deadlines), new TimerWheel(clock), clock, owner);
+  return { clock, phases, owner, passed };
+}
+
+Deno.test("each phase of the peer's passes under its own name, once", async () => {
+  const { clock, phases, passed } = open({ headMs: 100, firstByteMs: 100, keepAliveMs: 100, lingerMs: 100 });
+  for (const phase of ["head", "firstByte", "keepAlive", "linger"] as const) {
+    phases[phase](clock.now());
+    await clock.advance(99);
+    assertEquals(passed, []);
+    await clock.advance(1 + LATE_MS);
+    assertEquals(passed.splice(0), [phase]);
+    await clock.advance(1_000);
+    assertEquals(passed, []);
+  }
+});
+
+Deno.test("a new phase takes the place of the one before, and none waits for nothing", async () => {
+  const { clock, phases, passed } = open({ headMs: 100, keepAliveMs: 300 });
+  phases.head(clock.now());
+  phases.keepAlive(clock.now());
+  await clock.advance(200);
+  assertEquals(passed, []);
+  await clock.advance(100 + LATE_MS);
+  assertEquals(passed.splice(0), ["keepAlive"]);
+  phases.head(clock.now());
+  phases.none();
+  await clock.advance(1_000);
+  assertEquals(passed, []);
+});
+
+Deno.test("pieces of a body put its idle deadline off, those of other phases do not", async () => {
+  const { clock, phases, passed } = open({ bodyIdleMs: 100, headMs: 100, bodyBytesPerSecondMin: null });
+  phases.body(clock.now());
+  for (let i = 0; i < 10; i++) {
+    await clock.advance(90);
+    phases.bodyCame(1, clock.now());
+  }
+  assertEquals(passed, []);
+  await clock.advance(100 + LATE_MS);
+  assertEquals(passed.splice(0), ["bodyIdle"]);
+  phases.head(clock.now());
+  phases.bodyCame(1, clock.now());
+  await clock.advance(100 + LATE_MS);
+  assertEquals(passed, ["head"]);
+});
+
+Deno.test("the minimum rate is judged window by window: a burst does not pay for a later drip", async () => {
+  const { clock, phases, passed } = open({ bodyBytesPerSecondMin: 10, bodyIdleMs: null });
+  phases.body(clock.now());
+  phases.bodyCame(1_000_000, clock.now());
+  await clock.advance(5_000 + LATE_MS);
+  assertEquals(passed, []);
+  phases.bodyCame(49, clock.now()); // One too few for five seconds.
+  await clock.advance(5_000 + LATE_MS);
+  assertEquals(passed, ["bodyRate"]);
+});
+
+Deno.test("a pause that was ours begins the window and the idle time anew", async () => {
+  const { clock, phases, passed } = open({ bodyBytesPerSecondMin: 10, bodyIdleMs: 7_000 });
+  phases.body(clock.now());
+  await clock.advance(4_900);
+  phases.none();
+  await clock.advance(60_000);
+  phases.body(clock.now());
+  await clock.advance(4_900);
+  phases.bodyCame(50, clock.now());
+  await clock.advance(2_200);
+  assertEquals(passed, []);
+  await clock.advance(3_000);
+  assertEquals(passed, ["bodyRate"]);
+});
+
+Deno.test("where both would pass, it is told that nothing came at all", async () => {
+  const { clock, phases, passed } = open({ bodyBytesPerSecondMin: 10, bodyIdleMs: 5_000 });
+  phases.body(clock.now());
+  await clock.advance(5_000 + LATE_MS);
+  assertEquals(passed, ["bodyIdle"]);
+});
+
+Deno.test("handler and total run beside the peer's phase, and end when told", async () => {
+  const { clock, phases, passed } = open({ handlerMs: 100, totalMs: 200, keepAliveMs: 300 });
+  phases.total(clock.now());
+  phases.handler(clock.now());
+  phases.keepAlive(clock.now());
+  await clock.advance(300 + LATE_MS);
+  assertEquals(passed.splice(0), ["handler", "total", "keepAlive"]);
+  phases.total(clock.now());
+  phases.handler(clock.now());
+  phases.handlerDone();
+  phases.totalDone();
+  await clock.advance(1_000);
+  assertEquals(passed, []);
+});
+
+Deno.test("the total counts from when the request began, however late it is told", async () => {
+  const { clock, phases, passed } = open({ totalMs: 1_000 });
+  await clock.advance(900);
+  phases.total(0);
+  await clock.advance(100 + LATE_MS);
+  assertEquals(passed, ["total"]);
+});
+
+Deno.test("a write stalls only when bytes wait and none were taken since the deadline was set", async () => {
+  const { clock, phases, owner, passed } = open({ writeStallMs: 100 });
+  phases.wrote();
+  await clock.advance(1_000); // Nothing waits.
+  owner.bufferedBytes = 10;
+  phases.wrote();
+  for (let i = 0; i < 5; i++) {
+    await clock.advance(90);
+    owner.takenBytes++;
+    phases.wrote(); // More writes do not put it off; that something was taken does.
+  }
+  assertEquals(passed, []);
+  await clock.advance(250);
+  assertEquals(passed, ["writeStall"]);
+});
+
+Deno.test("writes alone do not put a stall off", async () => {
+  const { clock, phases, owner, passed } = open({ writeStallMs: 100 });
+  for (let i = 0; i < 6; i++) {
+    owner.bufferedBytes += 10;
+    phases.wrote();
+    await clock.advance(20);
+  }
+  assertEquals(passed, ["writeStall"]);
+});
+
+Deno.test("what is switched off never passes and sets no timer", async () => {
+  const { clock, phases, owner, passed } = open({
+    headMs: null,
+    bodyIdleMs: null,
+    bodyBytesPerSecondMin: null,
+    handlerMs: null,
+    writeStallMs: null,
+    totalMs: null,
+  });
+  owner.bufferedBytes = 1;
+  phases.head(0);
+  phases.body(0);
+  phases.handler(0);
+  phases.total(0);
+  phases.wrote();
+  assertEquals(clock.pendingCount, 0);
+  await clock.advance(1e9);
+  assertEquals(passed, []);
+});
+
+Deno.test("clear ends all that runs", async () => {
+  const { clock, phases, owner, passed } = open({});
+  owner.bufferedBytes = 1;
+  phases.head(0);
+  phases.handler(0);
+  phases.wrote();
+  phases.clear();
+  assertEquals(clock.pendingCount, 0);
+  await clock.advance(1e9);
+  assertEquals(passed, []);
+});
