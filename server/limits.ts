@@ -90,13 +90,14 @@ export const SERVE_LIMITS_DEFAULT: ResolvedLimits = Object.freeze({
   lingerBytesMax: 256 * 1024,
 });
 
-/** Those that must be at least 1 (with 0 no request could be answered) and cannot be switched off. */
+/** Those that must be at least 1: with 0 no request could be answered. */
 const POSITIVE: ReadonlySet<string> = new Set([
   "connectionsMax",
   "pipelinedRequestsMax",
   "requestLineBytesMax",
   "headersMax",
   "headerBytesMax",
+  "bufferedBytesTotalMax",
 ]);
 
 /** Those that `null` switches off. */

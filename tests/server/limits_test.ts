@@ -11,6 +11,7 @@ const AT_LEAST_ONE = [
   "requestLineBytesMax",
   "headersMax",
   "headerBytesMax",
+  "bufferedBytesTotalMax",
 ];
 
 Deno.test("what is not set, or set to undefined, is the default", () => {
