@@ -28,8 +28,8 @@ import {
 } from "./native_socket.ts";
 import { reportUncaught } from "../report_uncaught.ts";
 
-/** libuv's UV_TCP_REUSEPORT: part of its ABI, and the same number in Deno's port of it. */
-const UV_TCP_REUSEPORT = 4;
+/** UV_TCP_REUSEPORT is 2 in libuv, which Node uses, and 4 in Deno's port of it; each ignores the bit of the other. */
+const UV_TCP_REUSEPORT = 2 | 4;
 
 /** How often binding and listening are tried when the first attempt fails and the second, made to learn why, does not. */
 const LISTEN_TRIES_MAX = 3;
@@ -196,9 +196,9 @@ function bind(options: CheckedListenOptions): Bound {
   const flags = options.reusePort ? UV_TCP_REUSEPORT : 0;
   for (let tries = 0; tries < LISTEN_TRIES_MAX; tries++) {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
-    const handle = bindHandle(address, port, family, flags, text);
     server.once("error", () => {}); // The reason comes a tick later; it is found out at once below.
-    server.listen(handle, backlog);
+    if (family === -1) listenOnPath(server, address, backlog, text);
+    else server.listen(bindHandle(address, port, family, flags, text), backlog);
     if (server.listening) return boundTo(server, address);
     const probe = bindHandle(address, port, family, flags, text) as ListenHandle;
     const status = probe.listen(backlog);
@@ -226,6 +226,15 @@ function adoptListening({ fd, backlog, text }: CheckedListenOptions): Bound {
   server.listen(handle, backlog);
   if (server.listening) return boundTo(server, "");
   throw new AddressNotAvailableError(text, "it is no socket that can listen");
+}
+
+/** By path, which binds at once, too: Node takes a bound Unix socket only by descriptor, and then leaves its file behind. */
+function listenOnPath(server: net.Server, path: string, backlog: number, text: string): void {
+  try {
+    server.listen({ path, backlog });
+  } catch (error) {
+    throw listenError(error, text);
+  }
 }
 
 function bindHandle(
