@@ -34,16 +34,19 @@ export function isAdapted(path: string): boolean {
  * @param packages folder with a `node_modules` in which `npm:` packages are
  */
 export function adaptSource(text: string, path: string, packages: string): string {
-  const standIn = pathToFileURL(`${UNTOUCHED}deno_stand_in.ts`).href;
-  const file = JSON.stringify(path.slice(TESTS.length));
-  const head = `import { denoFor as $denoFor } from "${standIn}"; const Deno = $denoFor(${file}); `;
   const body = text.replaceAll(SPECIFIER, (_all, before: string, specifier: string) => {
     const target = specifier.startsWith("@std/")
       ? standInFor(specifier)
       : createRequire(`${packages}/`).resolve(packageName(specifier));
     return `${before}"${pathToFileURL(target).href}"`;
   });
-  return head + body;
+  return importOfDeno(path.slice(TESTS.length)) + body;
+}
+
+/** The import of `Deno` for a test file, named as below `tests/`. */
+export function importOfDeno(file: string): string {
+  const standIn = pathToFileURL(`${UNTOUCHED}deno_stand_in.ts`).href;
+  return `import { denoFor as $denoFor } from "${standIn}"; const Deno = $denoFor(${JSON.stringify(file)}); `;
 }
 
 /** `npm:@scope/name@1.2/sub` without `npm:` and version. */

@@ -14,7 +14,11 @@ import { Readable } from "node:stream";
 import { inspect } from "node:util";
 import { connect, listen } from "./deno_net.ts";
 import { errors, failedAs } from "./deno_errors.ts";
+import { importOfDeno } from "./adapt_source.ts";
 import { RUNTIME, testFor } from "./registration.ts";
+import { installErrorEvents } from "./uncaught_events.ts";
+
+installErrorEvents();
 
 type Path = string | URL;
 
@@ -65,7 +69,8 @@ class Command {
     const stdio = [stdin, stdout, stderr].map((one) =>
       one === "null" ? "ignore" : one === "piped" ? "pipe" : one
     );
-    const child = spawn(this.#program, [...args], {
+    const isDeno = this.#program === process.execPath; // Then the arguments are the deno command's.
+    const child = spawn(this.#program, isDeno ? ownArguments(args) : [...args], {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
       stdio: stdio as ("ignore" | "pipe" | "inherit")[],
@@ -110,6 +115,20 @@ class Command {
   }
 }
 
+/** What the arguments of `deno run` and `deno eval` are on this runtime; permissions have no counterpart. */
+function ownArguments([command, ...rest]: readonly string[]): string[] {
+  const isEval = command === "eval";
+  if (!isEval && command !== "run") throw new TypeError(`Cannot run "deno ${command}" on ${RUNTIME}`);
+  const at = rest.findIndex((arg) => !arg.startsWith("-"));
+  const preload = new URL(`./preload_${RUNTIME}.ts`, import.meta.url).pathname;
+  const [first = "", ...args] = rest.slice(at);
+  const gc = rest.some((flag) => flag.includes("--expose-gc")) ? ["--expose-gc"] : [];
+  const flags = [...gc, RUNTIME === "node" ? "--import" : "--preload", preload];
+  if (!isEval) return [...flags, first, ...args];
+  const code = `${importOfDeno("eval")}${first}`;
+  return [...flags, ...(RUNTIME === "node" ? ["--input-type=module-typescript"] : []), "-e", code, ...args];
+}
+
 function statOf(stats: fs.Stats) {
   return {
     isFile: stats.isFile(),
@@ -122,6 +141,11 @@ function statOf(stats: fs.Stats) {
 
 const files = {
   makeTempDir: (): Promise<string> => asDeno(fs.promises.mkdtemp(`${tmpdir()}/sluice-`)),
+  makeTempFile: async ({ suffix = "" } = {}): Promise<string> => {
+    const path = `${tmpdir()}/sluice-${crypto.randomUUID()}${suffix}`;
+    await asDeno(fs.promises.writeFile(path, "", { flag: "wx" }));
+    return path;
+  },
   makeTempDirSync: (): string => asDenoSync(() => fs.mkdtempSync(`${tmpdir()}/sluice-`)),
   readTextFile: (path: Path): Promise<string> => asDeno(fs.promises.readFile(path, "utf8")),
   readTextFileSync: (path: Path): string => asDenoSync(() => fs.readFileSync(path, "utf8")),

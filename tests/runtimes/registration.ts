@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createRequire } from "node:module";
 import process from "node:process";
 import { optOutReason, type RuntimeName } from "./opt_outs.ts";
 
@@ -44,13 +45,15 @@ type Register = (name: string, run: () => Promise<void>, isSkipped: boolean) => 
 /** Which runtime this is. */
 export const RUNTIME: RuntimeName = process.versions["bun"] === undefined ? "node" : "bun";
 
-const register = RUNTIME === "bun" ? await registerOnBun() : await registerOnNode();
+const require = createRequire(import.meta.url);
 
 /** Makes the `Deno.test` of one test file, named as below `tests/`. */
 export function testFor(file: string): Test {
+  let register: Register | null = null; // Children of tests load this file, too, outside any runner.
   const test = (...args: unknown[]): void => {
     const { name, fn, ignore = false } = definitionOf(args);
     const isSkipped = ignore || optOutReason(RUNTIME, file, name) !== null;
+    register ??= RUNTIME === "bun" ? registerOnBun() : registerOnNode();
     register(name, async () => void await fn(contextOf(name)), isSkipped);
   };
   return Object.assign(test, {
@@ -89,13 +92,12 @@ function contextOf(name: string): StepContext {
   };
 }
 
-async function registerOnNode(): Promise<Register> {
-  const { test } = await import("node:test");
+function registerOnNode(): Register {
+  const { test } = require("node:test");
   return (name, run, isSkipped) => void test(name, { skip: isSkipped, timeout: TEST_MS_MAX }, run);
 }
 
-async function registerOnBun(): Promise<Register> {
-  const runner = "bun:test"; // Not a constant of the import: other runtimes refuse the name when they check types.
-  const { test } = await import(runner);
+function registerOnBun(): Register {
+  const { test } = require("bun:test");
   return (name, run, isSkipped) => (isSkipped ? test.skip : test)(name, run, TEST_MS_MAX);
 }
