@@ -2,7 +2,8 @@
  * The page's script, as text; see `page.ts`.
  *
  * It shows what the services do: it reads the chat's event stream by `fetch` (an `EventSource` cannot POST), stops it by
- * aborting, which reaches the upstream, and follows a topic by `EventSource`, which reconnects with `Last-Event-ID`.
+ * aborting, which reaches the upstream, and follows a topic by `EventSource`, which reconnects with `Last-Event-ID`. What
+ * was shown outlives a reload in the tab's session storage, and so does the position: what came meanwhile is replayed.
  *
  * @module
  */
@@ -92,17 +93,29 @@ at("chat").addEventListener("submit", (event) => {
 });
 at("stop").addEventListener("click", () => running?.abort());
 
-const source = new EventSource("/events/lobby");
-source.onopen = () => at("live").textContent = "live";
-source.onerror = () => at("live").textContent = "reconnecting";
-source.onmessage = (event) => {
+const shown = JSON.parse(sessionStorage.getItem("lobby") ?? "[]");
+
+function show(event) {
   const item = document.createElement("li");
   const id = document.createElement("small");
-  id.textContent = event.lastEventId;
+  id.textContent = event.id;
   item.append(id, event.data);
   at("events").append(item);
   while (at("events").children.length > EVENTS_SHOWN_MAX) at("events").firstElementChild.remove();
   at("events").scrollTop = at("events").scrollHeight;
+}
+
+shown.forEach(show);
+const position = shown.at(-1)?.id;
+const source = new EventSource("/events/lobby" + (position ? "?lastEventId=" + encodeURIComponent(position) : ""));
+source.onopen = () => at("live").textContent = "live";
+source.onerror = () => at("live").textContent = "reconnecting";
+source.onmessage = ({ lastEventId, data }) => {
+  const event = { id: lastEventId, data };
+  show(event);
+  shown.push(event);
+  if (shown.length > EVENTS_SHOWN_MAX) shown.shift();
+  sessionStorage.setItem("lobby", JSON.stringify(shown));
 };
 
 at("publish").addEventListener("submit", async (event) => {

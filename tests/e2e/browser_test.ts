@@ -77,6 +77,13 @@ Deno.test({
 
       await page.reload();
       await page.waitFor(`${text("live")} === "live"`);
+      const shown = `[...document.querySelectorAll("#events li")].map((item) => item.lastChild.data)`;
+      assertEquals(await page.run(shown), ["from the page", markup]);
+      await page.open("about:blank"); // and what came while nobody looked
+      await (await fetch(`${url}/events/lobby`, { method: "POST", body: "meanwhile" })).body?.cancel();
+      await page.open(`${url}/`);
+      await page.waitFor(`document.querySelectorAll("#events li").length === 3`);
+      assertEquals(await page.run(shown), ["from the page", markup, "meanwhile"]);
       await publish("after the reload");
       await page.waitFor(`${text("events")}.includes("after the reload")`);
       await untilMetrics(url, (samples) => samples.get("sluice_hub_readers") === 1); // the page before has left

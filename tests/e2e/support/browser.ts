@@ -18,6 +18,7 @@ const PROGRAMS = ["chromium", "chromium-browser", "google-chrome"];
 const FLAGS = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
   ...["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"],
+  "--disable-features=BackForwardCache", // a page that was left is gone, its connections too
   "--remote-debugging-port=0",
 ];
 
@@ -37,6 +38,7 @@ export async function findChromium(): Promise<string | null> {
 /** What comes over the WebSocket: an answer to a command, or an event. */
 interface Message {
   readonly id?: number;
+  readonly method?: string;
   readonly result?: Record<string, unknown>;
   readonly error?: { readonly message: string };
 }
@@ -49,6 +51,8 @@ export class Browser implements AsyncDisposable {
   readonly #answers = new Map<number, PromiseWithResolvers<Record<string, unknown>>>();
   #nextId = 1;
   #session: string | undefined;
+  /** Hears that a page has loaded. */
+  #onLoad: () => void = () => {};
 
   private constructor(child: Child, folder: string, socket: WebSocket) {
     this.#child = child;
@@ -83,17 +87,12 @@ export class Browser implements AsyncDisposable {
 
   /** Opens an address and waits until it has loaded. */
   async open(url: string): Promise<void> {
-    await this.#command("Page.navigate", { url });
-    await this.waitFor(
-      `location.href.startsWith(${JSON.stringify(url)}) && document.readyState === "complete"`,
-    );
+    await this.#load("Page.navigate", { url });
   }
 
   /** Loads the page again and waits until it has loaded. */
   async reload(): Promise<void> {
-    await this.run("window.isBeforeReload = true");
-    await this.#command("Page.reload", {});
-    await this.waitFor('!window.isBeforeReload && document.readyState === "complete"');
+    await this.#load("Page.reload", {});
   }
 
   /** Runs an expression in the page and returns its value, which must have a JSON. */
@@ -109,18 +108,10 @@ export class Browser implements AsyncDisposable {
 
   /** Waits until an expression is true in the page: it is asked once a frame. */
   async waitFor(expression: string): Promise<void> {
-    for (;;) {
-      try {
-        await this.run(`new Promise((resolve) => {
-          const ask = () => (${expression}) ? resolve(true) : requestAnimationFrame(ask);
-          ask();
-        })`);
-        return;
-      } catch (error) {
-        // The page that was asked made room for the next.
-        if (!/context|navigated|Inspected target/i.test(String(error))) throw error;
-      }
-    }
+    await this.run(`new Promise((resolve) => {
+      const ask = () => (${expression}) ? resolve(true) : requestAnimationFrame(ask);
+      ask();
+    })`);
   }
 
   /** A picture of the page, as PNG. */
@@ -148,6 +139,13 @@ export class Browser implements AsyncDisposable {
     await this.#command("Page.enable", {});
   }
 
+  async #load(method: string, params: Record<string, unknown>): Promise<void> {
+    const loaded = Promise.withResolvers<void>();
+    this.#onLoad = loaded.resolve;
+    await this.#command(method, params);
+    await deadline(loaded.promise, COMMAND_MS);
+  }
+
   async #command(method: string, params: Record<string, unknown>): Promise<Record<string, unknown>> {
     const id = this.#nextId++;
     const answer = Promise.withResolvers<Record<string, unknown>>();
@@ -164,7 +162,8 @@ export class Browser implements AsyncDisposable {
     }
   }
 
-  #take({ id, result, error }: Message): void {
+  #take({ id, method, result, error }: Message): void {
+    if (method === "Page.loadEventFired") this.#onLoad();
     const answer = id === undefined ? undefined : this.#answers.get(id);
     if (error) answer?.reject(new Error(error.message));
     else answer?.resolve(result ?? {});
