@@ -335,7 +335,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   #await(exchange: Exchange, result: unknown): void {
     const promise = result as Promise<unknown>;
     if (typeof promise?.then !== "function") return this.#settleResult(exchange, result);
-    this.#responses.enqueue(exchange);
+    if (exchange.phase !== HIJACKED) this.#responses.enqueue(exchange);
     promise.then(
       (value) => this.#settleResult(exchange, value),
       (error) => this.fail(exchange, error),
