@@ -106,15 +106,21 @@ export function connectError(error: unknown, address: string): SluiceError {
  * @param error what the runtime reported
  */
 export function connectionError(error: unknown): SluiceError {
-  const code = codeOf(error);
-  if (RESET.has(code)) return new ConnectionResetError("Cannot go on", { cause: error });
-  const common = commonError(code, "Cannot go on with the connection", error);
-  if (common !== null) return common;
-  return new ConnectionError(
-    "SLUICE_CONNECTION_LOST",
-    `Cannot go on with the connection: ${messageOf(error)}`,
-    {
-      cause: error,
-    },
-  );
+  return toConnectionError(codeOf(error), messageOf(error), error);
+}
+
+/**
+ * The error that ended a connection, by the system's number.
+ *
+ * @param status the system's error number, negative
+ */
+export function connectionStatusError(status: number): SluiceError {
+  return toConnectionError(getSystemErrorName(status), "the system refuses to send", undefined);
+}
+
+function toConnectionError(code: string, why: string, cause: unknown): SluiceError {
+  if (RESET.has(code)) return new ConnectionResetError("Cannot go on", { cause });
+  const doing = "Cannot go on with the connection";
+  return commonError(code, doing, cause) ??
+    new ConnectionError("SLUICE_CONNECTION_LOST", `${doing}: ${withCode(why, code)}`, { cause });
 }

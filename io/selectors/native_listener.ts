@@ -14,7 +14,6 @@
 import net from "node:net";
 import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
-import type { TransportHub } from "../transport_hub.ts";
 import { listenError, listenStatusError } from "./native_errors.ts";
 import { type CheckedListenOptions, checkListenOptions } from "./native_listen_options.ts";
 import {
@@ -24,6 +23,7 @@ import {
   NativeTransport,
   OwnedSocket,
   type ReadMode,
+  type SocketHost,
   takeHandle,
 } from "./native_socket.ts";
 import { reportUncaught } from "../report_uncaught.ts";
@@ -49,9 +49,7 @@ interface ListenHandle {
 }
 
 /** What a listener needs of its selector. */
-export interface ListenerHost {
-  readonly hub: TransportHub;
-  readonly readBuffer: Uint8Array;
+export interface ListenerHost extends SocketHost {
   readonly readMode: ReadMode;
   /** Called when a connection is closed, whoever made it: a descriptor is free. */
   connectionClosed(): void;
@@ -156,12 +154,12 @@ export class NativeListener implements Listener {
       reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
       return;
     }
-    const { hub, readBuffer, readMode } = this.#host;
+    const { readBuffer, readMode } = this.#host;
     const handle = readMode === "shared" ? takeHandle(accepted) : null;
     const socket = handle === null ? adopt(accepted) : makeSocket(readBuffer, handle);
     if (this.#unixPath === null) socket.setNoDelay(true); // Nagle would hold back what the turn's end sends.
     const transport = new NativeTransport(
-      hub,
+      this.#host,
       protocol,
       socket,
       addrOf(socket.localAddress, socket.localPort, this.#unixPath),

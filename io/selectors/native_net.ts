@@ -27,6 +27,7 @@ import { TimerWheel } from "../timer_wheel.ts";
 import { TransportHub } from "../transport_hub.ts";
 import { connectError } from "./native_errors.ts";
 import { type ListenerHost, NativeListener } from "./native_listener.ts";
+import { HandleWriter } from "./native_write.ts";
 import { addrOf, makeReadBuffer, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
 
 /** 10 s: longer than two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5). */
@@ -38,6 +39,8 @@ export interface NativeOptions {
   readonly clock?: Clock;
   /** How accepted connections read; for tests of the fallback. Default `"shared"`. */
   readonly readMode?: ReadMode;
+  /** Whether connections send by their sockets' handles, where the runtime lets them. Default true. */
+  readonly writesByHandle?: boolean;
   /** Whether listeners are set going again whenever a connection closed, which Deno needs. Default false. */
   readonly relistens?: boolean;
 }
@@ -58,6 +61,8 @@ export class NativeSelector implements Selector, ListenerHost {
   readonly readBuffer: Uint8Array = makeReadBuffer();
   /** How accepted connections read. */
   readonly readMode: ReadMode;
+  /** How its connections send. */
+  readonly writer: HandleWriter | null;
   readonly #relistens: boolean;
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<NativeListener>();
@@ -69,10 +74,11 @@ export class NativeSelector implements Selector, ListenerHost {
   constructor(options: NativeOptions = {}) {
     this.clock = options.clock ?? new SystemClock();
     this.readMode = options.readMode ?? "shared";
+    this.writer = options.writesByHandle === false ? null : HandleWriter.open();
     this.#relistens = options.relistens ?? false;
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
-    this.hub = new TransportHub(afterTurn, new BlockPool((bytes) => Buffer.allocUnsafeSlow(bytes)));
+    this.hub = new TransportHub(afterTurn, new BlockPool(allocate));
   }
 
   listen(options: ListenOptions, createProtocol: () => Protocol): Listener {
@@ -156,7 +162,7 @@ export class NativeSelector implements Selector, ListenerHost {
       finish();
       if (path === null) socket.setNoDelay(true);
       const transport = new NativeTransport(
-        this.hub,
+        this,
         protocol,
         socket,
         addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
@@ -183,6 +189,11 @@ export class NativeSelector implements Selector, ListenerHost {
       fail(error instanceof RangeError || error instanceof TypeError ? error : connectError(error, text));
     }
   }
+}
+
+/** Memory that is not cleared first, as a plain Uint8Array: views of a Buffer cost twice as much to make. */
+function allocate(bytes: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }
 
 function afterTurn(run: () => void): void {

@@ -6,9 +6,10 @@
  *   ones the socket is made anew around the handle, because the server gives no place for the option). The runtime
  *   calls back synchronously after each read, so the buffer is free again when the callback returns: an idle
  *   connection owns no receive buffer and no read makes garbage.
- * - Writes: `socket.write` tries the system call at once. `writableLength === 0` afterwards means that the kernel has
- *   all of it and our block can be used again; otherwise the runtime keeps the bytes, and an empty write queued behind
- *   them tells by its callback when they are gone. So the usual write has no callback, closure or promise.
+ * - Writes: through the handle (native_write.ts), which tries the system call at once. If the kernel took all of it, our
+ *   block can be used again; otherwise the runtime keeps the bytes and tells when they are gone. So the usual write has
+ *   no callback, closure or promise. Without handles to write through, `socket.write` does the same, at more cost:
+ *   `writableLength === 0` says that all is gone, and an empty write queued behind tells when.
  * - Ends: `destroy()` with nothing queued closes in order (the kernel sends what it has, then FIN);
  *   `resetAndDestroy()` sends a real RST (TCP; a Unix socket has none).
  *
@@ -21,7 +22,8 @@ import net from "node:net";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
-import { connectionError } from "./native_errors.ts";
+import { connectionError, connectionStatusError } from "./native_errors.ts";
+import { type HandleWriter, WRITE_PENDING, type WriteHandle, WRITTEN } from "./native_write.ts";
 
 /** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -38,6 +40,16 @@ export type Handle = object;
 export class OwnedSocket extends net.Socket {
   /** The transport it moves bytes for; `null` before `opened`. */
   owner: NativeTransport | null = null;
+}
+
+/** What the sockets of one selector share. */
+export interface SocketHost {
+  /** What its transports share. */
+  readonly hub: TransportHub;
+  /** What all its sockets read into. */
+  readonly readBuffer: Uint8Array;
+  /** Sends by the sockets' handles; `null` to send by the sockets themselves. */
+  readonly writer: HandleWriter | null;
 }
 
 /** Makes the buffer all sockets of one selector read into. */
@@ -102,12 +114,14 @@ export class NativeTransport extends TransportBase {
   readonly #isUnix: boolean;
   readonly #mode: ReadMode;
   readonly #onClosed: () => void;
-  #onSent: ((error?: Error | null) => void) | null = null;
+  readonly #writer: HandleWriter | null;
+  readonly #handle: WriteHandle | null;
+  #onSent: ((status: number) => void) | null = null;
   #error: Error | null = null;
 
   /** @param socket a connected socket @param onClosed runs before `closed` is delivered */
   constructor(
-    hub: TransportHub,
+    host: SocketHost,
     protocol: Protocol,
     socket: OwnedSocket,
     localAddr: Addr,
@@ -115,7 +129,12 @@ export class NativeTransport extends TransportBase {
     mode: ReadMode,
     onClosed: () => void,
   ) {
-    super(hub, protocol, localAddr, remoteAddr);
+    super(host.hub, protocol, localAddr, remoteAddr);
+    const { _handle: handle } = socket as unknown as { _handle: unknown };
+    const { writer } = host;
+    const canWrite = writer !== null && writer.canWrite(handle);
+    this.#writer = canWrite ? writer : null;
+    this.#handle = canWrite ? handle : null;
     this.#socket = socket;
     this.#isUnix = remoteAddr.transport === "unix";
     this.#mode = mode;
@@ -157,23 +176,15 @@ export class NativeTransport extends TransportBase {
   }
 
   protected override sendOne(bytes: Uint8Array): number {
-    const socket = this.#socket;
-    if (!socket.writable) return SEND_PENDING; // It failed a moment ago: `close` is on its way.
-    socket.write(bytes);
-    return socket.writableLength === 0 ? bytes.length : this.#await();
+    if (this.#writer !== null) return this.#sendByHandle(bytes, bytes.length);
+    return this.#sendBySocket([bytes], bytes.length);
   }
 
   protected override sendMany(parts: Uint8Array[]): number {
-    const socket = this.#socket;
-    if (!socket.writable) return SEND_PENDING;
-    let bytes = 0;
-    socket.cork();
-    for (const part of parts) {
-      bytes += part.length;
-      socket.write(part);
-    }
-    socket.uncork();
-    return socket.writableLength === 0 ? bytes : this.#await();
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (this.#writer !== null) return this.#sendByHandle(parts, length);
+    return this.#sendBySocket(parts, length);
   }
 
   protected override startReading(): void {
@@ -198,12 +209,35 @@ export class NativeTransport extends TransportBase {
     else this.#socket.resetAndDestroy();
   }
 
-  #await(): typeof SEND_PENDING {
-    this.#onSent ??= (error) => {
-      if (!error) this.sent(); // With an error the socket closes, and that is reported by its own event.
+  #sendByHandle(bytes: Uint8Array | Uint8Array[], length: number): number {
+    if (this.#socket.destroyed) return SEND_PENDING; // It failed a moment ago: `close` is on its way.
+    this.#onSent ??= (status) => {
+      if (status === WRITTEN) this.sent();
+      else this.#fail(status);
     };
-    this.#socket.write(EMPTY, this.#onSent);
+    const status = this.#writer!.write(this.#handle!, bytes, this.#onSent);
+    if (status === WRITTEN) return length;
+    if (status !== WRITE_PENDING) this.#fail(status);
     return SEND_PENDING;
+  }
+
+  #sendBySocket(parts: readonly Uint8Array[], length: number): number {
+    const socket = this.#socket;
+    if (!socket.writable) return SEND_PENDING;
+    if (parts.length > 1) socket.cork();
+    for (const part of parts) socket.write(part);
+    if (parts.length > 1) socket.uncork();
+    if (socket.writableLength === 0) return length;
+    socket.write(EMPTY, (error) => {
+      if (!error) this.sent(); // With an error the socket closes, and that is reported by its own event.
+    });
+    return SEND_PENDING;
+  }
+
+  #fail(status: number): void {
+    if (this.#socket.destroyed) return; // Writes of a socket that was closed are cancelled.
+    this.#error ??= connectionStatusError(status);
+    this.#socket.destroy();
   }
 }
 

@@ -1,26 +1,37 @@
 /**
- * Counts what `node:net` sockets are given to send, as the runtime sees it: after corking, before the system call.
+ * Counts what the handles of `node:net` sockets are given to send: each is one system call.
  *
  * @module
  */
-import { Socket } from "node:net";
+import process from "node:process";
 
-type Write = (this: Socket, ...args: unknown[]) => unknown;
+type Method = (this: unknown, request: object, data: { length: number }, ...rest: unknown[]) => unknown;
 
 /** Runs `run` and returns how many writes with at least one byte all sockets made meanwhile. */
 export async function countSocketWrites(run: () => Promise<void>): Promise<number> {
-  const prototype = Socket.prototype as unknown as { _writeGeneric: Write };
-  const original = prototype._writeGeneric;
+  const { TCP } = (process as unknown as { binding(name: string): { TCP: { prototype: object } } })
+    .binding("tcp_wrap");
   let count = 0;
-  prototype._writeGeneric = function (...args) {
-    const data = args[1] as { length: number };
-    if (data.length > 0) count++;
-    return original.apply(this, args);
-  };
+  const restores = ["writeBuffer", "writev"].map((name) => {
+    const owner = ownerOf(TCP.prototype, name);
+    const original = owner[name]!;
+    owner[name] = function (request, data, ...rest) {
+      if (data.length > 0) count++;
+      return original.call(this, request, data, ...rest);
+    };
+    return () => owner[name] = original;
+  });
   try {
     await run();
   } finally {
-    prototype._writeGeneric = original;
+    for (const restore of restores) restore();
   }
   return count;
+}
+
+/** The object of a prototype chain that has a method itself. */
+function ownerOf(prototype: object, name: string): Record<string, Method> {
+  let owner = prototype;
+  while (!Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner);
+  return owner as Record<string, Method>;
 }

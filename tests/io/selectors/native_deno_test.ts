@@ -12,7 +12,7 @@ selectorContract("native selector", () => openNativeDeno(), {
 
 selectorContract(
   "native selector by events",
-  () => openNativeDeno({ readMode: "events" }),
+  () => openNativeDeno({ readMode: "events", writesByHandle: false }),
   { hasSockets: true, countSends: countSocketWrites },
 );
 
