@@ -4,9 +4,13 @@
  * @module
  */
 import { benchHttp } from "./http.ts";
+import { benchTcp } from "./tcp.ts";
 
 /** The benchmarks, by name. */
-const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { http: benchHttp };
+const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  http: benchHttp,
+  tcp: benchTcp,
+};
 
 const [name, ...rest] = Deno.args;
 if (name === undefined) {
