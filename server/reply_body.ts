@@ -107,7 +107,8 @@ export function webBody(body: RawBody): BodyInit | null {
 /** The boundary is the encoder's, so the form is encoded here; the web's own encoder does it. */
 function encodeForm(form: FormData): DescribedBody {
   const encoded = new Response(form);
-  return { body: encoded.body, contentType: encoded.headers.get("content-type") };
+  const contentType = encoded.headers.get("content-type"); // Before the body: Bun forgets it when that is asked for.
+  return { body: encoded.body, contentType };
 }
 
 /** Only `new Response` can tell whether a stream was read from. */
