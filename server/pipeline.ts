@@ -197,7 +197,10 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   bodyCame(exchange: Exchange, bytes: Uint8Array): void {
     const { phases } = this.#link;
-    exchange.awaitsContinue = false; // It did not wait.
+    if (exchange.awaitsContinue) { // It did not wait, so its body is due as any other.
+      exchange.awaitsContinue = false;
+      phases.body(this.#now);
+    }
     phases.bodyCame(bytes.length, this.#now);
     if (exchange.phase === WAITING && this.#responses.length > 0) phases.handler(this.#now);
     exchange.body!.push(bytes);

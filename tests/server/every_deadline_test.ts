@@ -334,3 +334,50 @@ Deno.test("every deadline has a case here, and every counter of one is reached b
   const counters = Object.keys(http.server.stats.deadlinesPassed);
   assertEquals(CASES.map(({ counter }): string => counter).sort(), counters.sort());
 });
+
+Deno.test("bodyIdleMs and the minimum rate also bound a body that did not wait for 100 (Continue)", async () => {
+  const head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n";
+  for (const deadlines of [{ bodyBytesPerSecondMin: null }, { bodyIdleMs: null }]) {
+    await using http = new MemoryHttp(async (request) => {
+      await new Promise<void>((resolve) => setImmediate(resolve)); // By then the first bytes are there.
+      return new Reply(await request.text());
+    }, { deadlines });
+    const client = await http.connect();
+    client.send(head + "x");
+    for (let i = 0; i < 5; i++) {
+      await http.advance(10_000);
+      if (client.end === "open" && deadlines.bodyIdleMs === null) client.send("x");
+    }
+    await http.settle();
+    refused(408)(client);
+  }
+});
+
+Deno.test("lingerMs: the rest of a body nobody reads is waited for no longer, once", async () => {
+  await using http = new MemoryHttp(hello, { deadlines: { lingerMs: 1_000 } });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  await http.settle();
+  assertEquals(parseResponse(client.take()).status, 200);
+  await http.advance(990);
+  assertEquals(client.end, "open");
+  await http.advance(10 + TICKS_MS);
+  assertEquals([client.text, client.end], ["", "closed"]);
+  assertEquals(boundsReached(http.server.stats), { "deadlinesPassed.linger": 1 });
+});
+
+Deno.test("a body that its handler goes on reading behind the answer is bounded as any other", async () => {
+  let failure: unknown = null;
+  await using http = new MemoryHttp((request) => {
+    request.text().catch((error) => failure = error);
+    return new Reply("at once");
+  }, { deadlines: { bodyIdleMs: 1_000, bodyBytesPerSecondMin: null } });
+  const client = await http.connect();
+  client.send(BODY);
+  await http.settle();
+  assertEquals(parseResponse(client.take()).body, "at once");
+  await http.advance(1_000 + TICKS_MS);
+  assertEquals([client.text, client.end], ["", "closed"]);
+  assertInstanceOf(failure, DeadlineExceededError);
+  assertEquals(boundsReached(http.server.stats), { "deadlinesPassed.bodyIdle": 1 });
+});
