@@ -116,6 +116,7 @@ export class ResponseQueue implements SenderOwner {
     exchange.phase = READY;
     exchange.response = response;
     this.enqueue(exchange);
+    if (this.isFirst(exchange)) this.#link.phases.handlerDone(); // Now it is the reader who is waited for.
   }
 
   /** Sends the first one's response if it was kept. Returns whether it was. */

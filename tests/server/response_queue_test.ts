@@ -196,3 +196,19 @@ Deno.test("a response that was not taken when the client reset was not completed
   await http.settle();
   assertEquals(outcome, "rejected");
 });
+
+Deno.test("a handler that has answered is not called late because the reader is slow", async () => {
+  const { http, answer } = manual({ deadlines: { handlerMs: 1_000, writeStallMs: 10_000 } });
+  await using _ = http;
+  const client = await http.connect();
+  client.stopReading();
+  client.send(get("/1") + get("/2"));
+  await http.settle();
+  await answer("/1", new Reply("x".repeat(200_000))); // One piece: written at once, and taken by nobody.
+  await answer("/2", new Reply("second"));
+  await http.advance(5_000);
+  client.startReading();
+  await http.settle();
+  assertEquals([client.end, http.server.stats.deadlinesPassed.handler], ["open", 0]);
+  assertEquals(parseResponse(parseResponse(client.text).rest).body, "second");
+});
