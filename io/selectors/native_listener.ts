@@ -97,6 +97,7 @@ export class NativeListener implements Listener {
     this.#server = server;
     this.addr = addr;
     this.#unixPath = addr.transport === "unix" ? addr.path : null;
+    if (host.readMode === "shared") makeSocketsAtOnce(server, host.readBuffer);
     server.on("connection", (socket: net.Socket) => this.#accept(socket));
     server.on("error", () => this.#acceptErrors++); // After listening, only accept(2) reports here.
   }
@@ -155,8 +156,8 @@ export class NativeListener implements Listener {
       return;
     }
     const { readBuffer, readMode } = this.#host;
-    const handle = readMode === "shared" ? takeHandle(accepted) : null;
-    const socket = handle === null ? adopt(accepted) : makeSocket(readBuffer, handle);
+    const remade = readMode === "shared" ? remake(accepted, readBuffer) : null;
+    const socket = remade ?? adopt(accepted);
     if (this.#unixPath === null) socket.setNoDelay(true); // Nagle would hold back what the turn's end sends.
     const transport = new NativeTransport(
       this.#host,
@@ -164,13 +165,31 @@ export class NativeListener implements Listener {
       socket,
       addrOf(socket.localAddress, socket.localPort, this.#unixPath),
       addrOf(socket.remoteAddress, socket.remotePort, this.#unixPath === null ? null : ""),
-      handle === null ? "events" : "shared",
+      remade === null ? "events" : "shared",
       this.#onConnectionClosed,
     );
     this.#accepted++;
     this.#open++;
     transport.start();
   }
+}
+
+/**
+ * Lets a server make the sockets of accepted connections as they are needed here, where it has a method for that (Deno):
+ * the usual way, making them anew, costs a second socket for each connection.
+ */
+function makeSocketsAtOnce(server: net.Server, readBuffer: Uint8Array): void {
+  const owner = server as unknown as { _createSocket?: (handle: Handle) => net.Socket };
+  if (typeof owner._createSocket === "function") {
+    owner._createSocket = (handle) => makeSocket(readBuffer, handle);
+  }
+}
+
+/** Makes an accepted socket anew around its handle, unless it was made so at once; `null` where that cannot be. */
+function remake(accepted: net.Socket, readBuffer: Uint8Array): OwnedSocket | null {
+  if (accepted instanceof OwnedSocket) return accepted;
+  const handle = takeHandle(accepted);
+  return handle === null ? null : makeSocket(readBuffer, handle);
 }
 
 /** Makes an accepted socket one of ours where it cannot be made anew around its handle. */
