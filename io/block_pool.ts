@@ -15,13 +15,10 @@ export class Block {
   readonly bytes: Uint8Array;
   /** Bytes written, from the start. */
   used = 0;
-  /** Whether it goes back to the pool; a block made for one big write does not. */
-  readonly isPooled: boolean;
 
-  /** @param bytes the memory @param isPooled whether the pool wants it back */
-  constructor(bytes: Uint8Array, isPooled: boolean) {
+  /** @param bytes the memory */
+  constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.isPooled = isPooled;
   }
 }
 
@@ -34,33 +31,40 @@ export const BLOCK_BYTES = 16 * 1024;
 /** 256 free blocks are 4 MiB kept: as many connections as one turn of a busy server answers. */
 const FREE_BLOCKS_MAX = 256;
 
+/** 64 KiB: what a big write is cut into, and the mark where writers are told to pause. */
+export const BIG_BLOCK_BYTES = 64 * 1024;
+
+/** 64 free big blocks are 4 MiB kept: without them every large body would be garbage, at its own length. */
+const FREE_BIG_BLOCKS_MAX = 64;
+
 /** Lends blocks; see the module's text. */
 export class BlockPool {
   readonly #allocate: (bytes: number) => Uint8Array;
   readonly #free: Block[] = [];
+  readonly #freeBig: Block[] = [];
 
   /** @param allocate makes memory of the given length; its content may be anything */
   constructor(allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)) {
     this.#allocate = allocate;
   }
 
-  /** Blocks waiting to be lent. */
+  /** Blocks waiting to be lent, of both sizes. */
   get freeCount(): number {
-    return this.#free.length;
+    return this.#free.length + this.#freeBig.length;
   }
 
   /** Lends an empty block of `BLOCK_BYTES`. */
   take(): Block {
-    return this.#free.pop() ?? new Block(this.#allocate(BLOCK_BYTES), true);
+    return this.#free.pop() ?? new Block(this.#allocate(BLOCK_BYTES));
   }
 
   /**
-   * Lends a full block of its own for one big write.
+   * Lends a block of its own for a big write, or a part of one.
    *
-   * @param bytes what to copy into it
+   * @param bytes what to copy into it, at most `BIG_BLOCK_BYTES`
    */
   takeCopy(bytes: Uint8Array): Block {
-    const block = new Block(this.#allocate(bytes.length), false);
+    const block = this.#freeBig.pop() ?? new Block(this.#allocate(BIG_BLOCK_BYTES));
     block.bytes.set(bytes);
     block.used = bytes.length;
     return block;
@@ -69,6 +73,8 @@ export class BlockPool {
   /** Takes a block back; the caller forgets it. */
   give(block: Block): void {
     block.used = 0;
-    if (block.isPooled && this.#free.length < FREE_BLOCKS_MAX) this.#free.push(block);
+    if (block.bytes.length === BIG_BLOCK_BYTES) {
+      if (this.#freeBig.length < FREE_BIG_BLOCKS_MAX) this.#freeBig.push(block);
+    } else if (this.#free.length < FREE_BLOCKS_MAX) this.#free.push(block);
   }
 }

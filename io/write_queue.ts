@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { Block, BLOCK_BYTES, type BlockPool } from "./block_pool.ts";
+import { BIG_BLOCK_BYTES, Block, BLOCK_BYTES, type BlockPool } from "./block_pool.ts";
 import { SharedChunk } from "./shared_chunk.ts";
 
 /** UTF-8 needs at most three bytes for a UTF-16 code unit (RFC 3629 §3: four only for a pair of units). */
@@ -59,7 +59,12 @@ export class WriteQueue {
   append(bytes: Uint8Array): void {
     const { length } = bytes;
     if (length >= BLOCK_BYTES) {
-      this.#parts.push(this.#pool.takeCopy(bytes));
+      for (let start = 0; start < length; start += BIG_BLOCK_BYTES) {
+        const isWhole = length <= BIG_BLOCK_BYTES;
+        this.#parts.push(
+          this.#pool.takeCopy(isWhole ? bytes : bytes.subarray(start, start + BIG_BLOCK_BYTES)),
+        );
+      }
       this.#tail = null;
       return;
     }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { BLOCK_BYTES, BlockPool } from "../../io/block_pool.ts";
+import { BIG_BLOCK_BYTES, BLOCK_BYTES, BlockPool } from "../../io/block_pool.ts";
 import { SharedChunk } from "../../io/shared_chunk.ts";
 import { Prng } from "../../io/testing/prng.ts";
 import { WriteQueue } from "../../io/write_queue.ts";
@@ -45,17 +45,20 @@ Deno.test("a write that fills a block exactly leaves no empty part", () => {
   assert(queue.isEmpty);
 });
 
-Deno.test("a big write gets memory of its own, in one piece", () => {
+Deno.test("a big write gets big blocks of its own, which go back to the pool", () => {
   const pool = new BlockPool();
   const queue = new WriteQueue(pool);
   const bytes = new Uint8Array(5 * BLOCK_BYTES).fill(7);
   queue.append(bytes);
   queue.append(encoder.encode("after"));
-  assertEquals(queue.partCount, 2);
-  assertEquals(queue.view(Infinity), bytes);
+  assertEquals(queue.partCount, 3);
+  assertEquals(queue.view(Infinity), bytes.subarray(0, BIG_BLOCK_BYTES));
   assertNotStrictEquals(queue.view(Infinity).buffer, bytes.buffer);
+  const views: Uint8Array[] = [];
+  assertEquals(queue.gather(views, 64, Infinity), 5 * BLOCK_BYTES + 5);
+  assertEquals(views.map((view) => view.length), [BIG_BLOCK_BYTES, BLOCK_BYTES, 5]);
   queue.take(5 * BLOCK_BYTES + 5);
-  assertEquals([queue.isEmpty, pool.freeCount], [true, 1]);
+  assertEquals([queue.isEmpty, pool.freeCount], [true, 3]);
 });
 
 Deno.test("Latin-1 is one byte a unit, in long and short texts, ASCII or not", () => {
