@@ -107,6 +107,7 @@ export class RequestIntake implements MessageSink<RequestHead> {
   /** Parses what came. */
   feed(bytes: Uint8Array): void {
     const taken = this.#parser.feed(bytes);
+    if (this.#rest === NO_BYTES) this.#rest = null; // A tunnel was closed from within: the parser has gone on already.
     if (taken < bytes.length) this.#keep(bytes, taken);
   }
 

@@ -147,3 +147,46 @@ Deno.test("while a request waits for an earlier one the peer is pushed back, not
   assertEquals(bodiesIn(client.text.slice(0, client.text.indexOf("HTTP", 1))), ["1"]);
   assertEquals(http.server.stats.requestsTotal, 2);
 });
+
+for (const [when, wait] of [["at once", null], ["later", () => new Promise<void>(setImmediate)]] as const) {
+  Deno.test(`behind an upgrade that was declined ${when} the connection is idle: closed after keepAliveMs`, async () => {
+    const decline = () => new Reply("declined");
+    const deadlines = { keepAliveMs: 1_000 };
+    const declining = wait === null ? decline : () => wait().then(decline);
+    await using http = new MemoryHttp(declining, { deadlines });
+    const upgrade = get("/", "Connection: upgrade\r\nUpgrade: x\r\n");
+    const client = await http.connect();
+    const other = await http.connect();
+    for (const each of [client, other]) {
+      each.send(upgrade);
+      await http.settle();
+      assertEquals(bodiesIn(each.take()), ["declined"]);
+    }
+    other.send(get("/"));
+    await http.settle();
+    assertEquals(bodiesIn(other.take()), ["declined"]);
+    await http.advance(1_100);
+    assertEquals([client.end, other.end, http.server.stats.deadlinesPassed.keepAlive], [
+      "closed",
+      "closed",
+      2,
+    ]);
+  });
+
+  Deno.test(`behind an upgrade that was declined ${when} the connection is idle: closed by a shutdown and by a FIN`, async () => {
+    const decline = () => new Reply("declined");
+    await using http = new MemoryHttp(wait === null ? decline : () => wait().then(decline));
+    const clients = [await http.connect(), await http.connect()];
+    for (const client of clients) {
+      client.keepsOpen = true;
+      client.send(get("/", "Connection: upgrade\r\nUpgrade: x\r\n"));
+      await http.settle();
+    }
+    clients[0]!.closeWrite();
+    await http.settle();
+    assertEquals(clients[0]!.end, "closed");
+    const report = http.server.shutdown();
+    await http.settle();
+    assertEquals([(await report).idle, http.server.stats.connectionsOpen], [1, 0]);
+  });
+}
