@@ -264,11 +264,8 @@ export class IncomingBody implements BodySource, BodyFlow {
     const { length } = bytes;
     if (this.#end + length > this.#buffer.length) {
       const waiting = this.#buffer.subarray(this.#start, this.#end);
-      const size = Math.max(
-        BUFFER_BYTES_MIN,
-        waiting.length + length,
-        Math.min(2 * waiting.length, this.#highBytes),
-      );
+      // Above the mark too: a read in many tiny chunks would be copied as a whole for every byte.
+      const size = Math.max(BUFFER_BYTES_MIN, waiting.length + length, 2 * waiting.length);
       this.#buffer = new Uint8Array(size);
       this.#buffer.set(waiting);
       this.#start = 0;

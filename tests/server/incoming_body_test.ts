@@ -343,3 +343,21 @@ Deno.test("however a body is pushed, paused and resumed, its bytes come in order
     );
   }
 });
+
+Deno.test("many tiny pieces above the mark are not copied as a whole for every one of them", () => {
+  const body = new IncomingBody(new RecordingOwner(), null, { highBytes: 1024 });
+  const count = 20_000; // one read of a connection can hold as many chunks
+  const { set } = Uint8Array.prototype;
+  let copiedBytes = 0;
+  Uint8Array.prototype.set = function (source, offset) {
+    copiedBytes += source.length;
+    set.call(this, source, offset);
+  };
+  try {
+    for (let i = 0; i < count; i++) body.push(Uint8Array.of(i));
+  } finally {
+    Uint8Array.prototype.set = set;
+  }
+  assertEquals(body.bufferedBytes, count);
+  assert(copiedBytes < 4 * count, `${copiedBytes} bytes were copied`);
+});
