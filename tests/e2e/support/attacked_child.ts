@@ -4,18 +4,23 @@
  */
 
 import { openSelector } from "../../../io/open_selector.ts";
-import { createApp } from "../../../server/app.ts";
-import { Reply } from "../../../server/reply.ts";
-import { serve, type Server } from "../../../server/serve.ts";
 import type { TcpAddr } from "../../../io/selector.ts";
+import { createApp } from "../../../server/app.ts";
+import type { Handler } from "../../../server/handler.ts";
+import { Reply } from "../../../server/reply.ts";
+import { type LimitedHandler, ROUTE_LIMITS } from "../../../server/route_limits.ts";
+import { serve, type Server } from "../../../server/serve.ts";
 
 const selector = openSelector();
 const large = new Uint8Array(16 * 1024 * 1024).fill(0x61);
 const [bounds = "{}", upstream = "http://127.0.0.1:9"] = Deno.args;
 let server: Server<TcpAddr> | null = null;
 const app = createApp({ selector, upstream, serverStats: () => server?.stats ?? null });
+const handler: Handler = (request, info) =>
+  request.url.endsWith("/large") ? new Reply(large) : app.handler(request, info);
+const { [ROUTE_LIMITS]: limits } = app.handler as LimitedHandler; // the routes' own, which a wrapper must pass on
 server = serve(
   { hostname: "127.0.0.1", port: 0, selector, ...JSON.parse(bounds) },
-  (request, info) => request.url.endsWith("/large") ? new Reply(large) : app.handler(request, info),
+  Object.assign(handler, { [ROUTE_LIMITS]: limits }),
 );
 console.log(`listening on http://127.0.0.1:${server.addr.port}`);
