@@ -197,7 +197,9 @@ export class NativeTransport extends TransportBase {
   }
 
   protected override shutdownWrite(): void {
-    this.#socket.end(() => this.finSent());
+    this.#socket.end((error?: Error | null) => {
+      if (!error) this.finSent();
+    });
   }
 
   protected override release(): void {

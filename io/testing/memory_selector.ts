@@ -148,6 +148,7 @@ export class MemorySelector implements Selector {
     return new Promise((resolve, reject) => {
       options.signal?.throwIfAborted();
       if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
+      if (options.transport !== "unix") checkPort("connect", options.port, 1);
       this.#attempt(options, createProtocol, resolve, reject);
     });
   }
@@ -272,9 +273,7 @@ export class MemorySelector implements Selector {
   }
 
   #bind(hostname = "0.0.0.0", port: number): TcpAddr {
-    if (!Number.isSafeInteger(port) || port < 0 || port > PORT_MAX) {
-      throw new RangeError(`Cannot listen: the port must be an integer from 0 to ${PORT_MAX}, not ${port}`);
-    }
+    checkPort("listen", port, 0);
     const ip = ipOf(hostname);
     if (!isIp(ip)) {
       throw new AddressNotAvailableError(
@@ -305,6 +304,13 @@ const UNHEARD: Protocol = {
   resumeWriting: () => {},
   closed: () => {},
 };
+
+function checkPort(doing: string, port: number, min: number): void {
+  if (Number.isSafeInteger(port) && port >= min && port <= PORT_MAX) return;
+  throw new RangeError(
+    `Cannot ${doing}: the port must be an integer from ${min} to ${PORT_MAX}, not ${port}`,
+  );
+}
 
 function unixAddr(path: string): Addr {
   return { transport: "unix", path };

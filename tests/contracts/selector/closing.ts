@@ -230,6 +230,21 @@ function resetContract({ test }: Subject): void {
     assertEquals(server.count("ended"), 0);
   });
 
+  test("abort resets also when our end was sent and seen", async (selector) => {
+    const { client, server } = await connectPair(selector, { ended: () => true });
+    client.transport.closeWrite();
+    await server.until(() => server.count("ended") === 1);
+    client.transport.abort();
+    assertInstanceOf(await client.untilClosed(), ConnectionAbortedError);
+    while (server.reason === undefined) {
+      server.transport.writeText("x");
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    }
+    assertInstanceOf(server.reason, ConnectionResetError);
+    assertGrammar(client);
+    assertGrammar(server);
+  });
+
   test("only the first of several aborts counts", async (selector) => {
     const { client, server } = await connectPair(selector);
     const first = new Error("first");

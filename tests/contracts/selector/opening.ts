@@ -157,6 +157,15 @@ function connectingContract({ test }: Subject): void {
     assertEquals(client.calls, []);
   });
 
+  test("a port that makes no sense is refused", async (selector) => {
+    for (const port of [-1, 65_536, 1.5, NaN]) {
+      await assertRejects(
+        () => selector.connect({ hostname: "127.0.0.1", port }, () => new Recorder()),
+        RangeError,
+      );
+    }
+  });
+
   test("an unknown name cannot be reached", async (selector) => {
     await assertRejects(
       () => selector.connect({ hostname: "no-such-host.invalid", port: 80 }, () => new Recorder()),
