@@ -48,7 +48,7 @@ export interface Runtime {
  * @returns its name, version and system
  * @example
  * ```ts
- * import { detectRuntime } from "@sluice/kit/io";
+ * import { detectRuntime } from "./runtime.ts";
  *
  * console.log(detectRuntime().name); // "deno"
  * ```
