@@ -1,86 +1,96 @@
 /**
  * `Deno.connect` and `Deno.listen` on Node and Bun, for tests that need a peer which is none of ours.
  *
- * Strategy: a connection reads by `node:net`'s paused mode, so that nothing is taken from the kernel that was not asked
- * for (beyond one buffer); its errors are told by their code, as `Deno.errors`.
+ * The runtimes' own sockets are behind `RawSocket`; here they get Deno's shape and errors.
  *
  * @module
  */
-import net from "node:net";
+import process from "node:process";
 import { errors, failedAs } from "./deno_errors.ts";
+
+/** Where to connect to. */
+export type RawTarget = { readonly hostname: string; readonly port: number } | { readonly path: string };
+
+interface RawAddr {
+  readonly transport: string;
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** A connected socket of the runtime. */
+export interface RawSocket {
+  /** What was read and is not taken yet; reading stops until it is. */
+  chunk: Uint8Array | null;
+  readonly hasEnded: boolean;
+  readonly error: Error | null;
+  readonly localAddr: RawAddr;
+  readonly remoteAddr: RawAddr;
+  /** Reads; resolves when one of the above may have changed. */
+  wait(): Promise<void>;
+  write(bytes: Uint8Array): Promise<void>;
+  shutdown(): Promise<void>;
+  setNoDelay(on: boolean): void;
+  destroy(): void;
+}
 
 type Target = { readonly transport?: "tcp"; readonly hostname?: string; readonly port: number } | {
   readonly transport: "unix";
   readonly path: string;
 };
 
+const { rawConnect, rawListen } = process.versions["bun"] === undefined
+  ? await import("./deno_net_node.ts").then((own) => ({
+    rawConnect: own.connectNode,
+    rawListen: own.listenNode,
+  }))
+  : await import("./deno_net_bun.ts").then((own) => ({
+    rawConnect: own.connectBun,
+    rawListen: own.listenBun,
+  }));
+
 /** `Deno.Conn`. */
 class Conn {
-  readonly #socket: net.Socket;
-  #rest: Uint8Array | null = null;
-  #hasEnded = false;
-  #error: Error | null = null;
+  readonly #socket: RawSocket;
   #isClosed = false;
-  #wake: (() => void) | null = null;
 
-  constructor(socket: net.Socket) {
+  constructor(socket: RawSocket) {
     this.#socket = socket;
-    const wake = (): void => {
-      const run = this.#wake;
-      this.#wake = null;
-      run?.();
-    };
-    socket.pause();
-    socket.on("data", (chunk: Uint8Array) => {
-      socket.pause();
-      this.#rest = chunk;
-      wake();
-    });
-    socket.on("end", () => {
-      this.#hasEnded = true;
-      wake();
-    });
-    socket.on("error", (error) => {
-      this.#error = error;
-      wake();
-    });
-    socket.on("close", wake);
   }
 
   get localAddr() {
-    return { transport: "tcp", hostname: this.#socket.localAddress, port: this.#socket.localPort };
+    return this.#socket.localAddr;
   }
 
   get remoteAddr() {
-    return { transport: "tcp", hostname: this.#socket.remoteAddress, port: this.#socket.remotePort };
+    return this.#socket.remoteAddr;
   }
 
   async read(into: Uint8Array): Promise<number | null> {
-    while (this.#rest === null) {
+    const socket = this.#socket;
+    while (socket.chunk === null) {
       if (this.#isClosed) throw new errors.BadResource("Bad resource ID");
-      if (this.#error !== null) throw failedAs(this.#error);
-      if (this.#hasEnded) return null;
-      if (this.#socket.destroyed) throw new errors.ConnectionReset("connection lost");
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        this.#socket.resume();
-      });
+      if (socket.error !== null) throw failedAs(socket.error);
+      if (socket.hasEnded) return null;
+      await socket.wait();
     }
-    const taken = this.#rest.subarray(0, into.length);
+    const taken = socket.chunk.subarray(0, into.length);
     into.set(taken);
-    this.#rest = taken.length < this.#rest.length ? this.#rest.subarray(taken.length) : null;
+    socket.chunk = taken.length < socket.chunk.length ? socket.chunk.subarray(taken.length) : null;
     return taken.length;
   }
 
-  write(bytes: Uint8Array): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#isClosed) return reject(new errors.BadResource("Bad resource ID"));
-      this.#socket.write(bytes.slice(), (error) => error ? reject(failedAs(error)) : resolve(bytes.length));
-    });
+  async write(bytes: Uint8Array): Promise<number> {
+    if (this.#isClosed) throw new errors.BadResource("Bad resource ID");
+    try {
+      await this.#socket.write(bytes.slice());
+    } catch (error) {
+      throw failedAs(error);
+    }
+    return bytes.length;
   }
 
   closeWrite(): Promise<void> {
-    return new Promise((resolve) => this.#socket.end(() => resolve()));
+    return this.#socket.shutdown();
   }
 
   setNoDelay(on = true): void {
@@ -111,40 +121,36 @@ class Conn {
 }
 
 /** `Deno.connect`. */
-export function connect(target: Target): Promise<Conn> {
-  return new Promise((resolve, reject) => {
-    const socket = target.transport === "unix"
-      ? net.connect({ path: target.path, allowHalfOpen: true })
-      : net.connect({ host: target.hostname ?? "127.0.0.1", port: target.port, allowHalfOpen: true });
-    const fail = (error: Error): void => reject(failedAs(error));
-    socket.once("error", fail);
-    socket.once("connect", () => {
-      socket.off("error", fail);
-      resolve(new Conn(socket));
-    });
-  });
+export async function connect(target: Target): Promise<Conn> {
+  const where = target.transport === "unix"
+    ? { path: target.path }
+    : { hostname: target.hostname ?? "127.0.0.1", port: target.port };
+  try {
+    return new Conn(await rawConnect(where));
+  } catch (error) {
+    throw failedAs(error);
+  }
 }
 
-/** `Deno.listen`, for TCP. The port is known at once, which needs the runtime's own way. */
+/** `Deno.listen`, for TCP. */
 export function listen(target: { hostname?: string; port: number; transport?: "tcp" }) {
   const waiting: ((conn: Conn | null) => void)[] = [];
   const arrived: Conn[] = [];
-  const { server, addr } = bind(target.hostname ?? "0.0.0.0", target.port);
-  server.on("connection", (socket) => {
+  let isClosed = false;
+  const onSocket = (socket: RawSocket): void => {
     const conn = new Conn(socket);
     const next = waiting.shift();
     if (next === undefined) arrived.push(conn);
     else next(conn);
-  });
-  let isClosed = false;
+  };
+  const server = listenRaw(target.hostname ?? "0.0.0.0", target.port, onSocket);
+  const closed = () => new errors.BadResource("Listener has been closed");
   const accept = (): Promise<Conn> =>
     new Promise((resolve, reject) => {
       const conn = arrived.shift();
       if (conn !== undefined) return resolve(conn);
-      if (isClosed) return reject(new errors.BadResource("Listener has been closed"));
-      waiting.push((conn) =>
-        conn ? resolve(conn) : reject(new errors.BadResource("Listener has been closed"))
-      );
+      if (isClosed) return reject(closed());
+      waiting.push((conn) => conn === null ? reject(closed()) : resolve(conn));
     });
   const close = (): void => {
     isClosed = true;
@@ -152,16 +158,16 @@ export function listen(target: { hostname?: string; port: number; transport?: "t
     for (const one of waiting.splice(0)) one(null);
   };
   return {
-    addr,
+    addr: { transport: "tcp" as const, hostname: server.hostname, port: server.port },
     accept,
     close,
     async *[Symbol.asyncIterator]() {
-      for (;;) {
-        try {
-          yield await accept();
-        } catch {
-          return;
-        }
+      while (!isClosed) {
+        const conn = await accept().catch((error) => {
+          if (isClosed) return null;
+          throw error;
+        });
+        if (conn !== null) yield conn;
       }
     },
     [Symbol.dispose]: () => {
@@ -170,16 +176,10 @@ export function listen(target: { hostname?: string; port: number; transport?: "t
   };
 }
 
-function bind(hostname: string, port: number) {
-  const server = net.createServer({ allowHalfOpen: true });
-  const create = (net as unknown as { _createServerHandle?: (...args: unknown[]) => object | number })
-    ._createServerHandle;
-  if (create === undefined) server.listen(port, hostname); // Bun listens within the call.
-  else {
-    const handle = create(hostname, port, net.isIP(hostname), undefined, 0);
-    if (typeof handle === "number") throw new errors.AddrInUse(`Cannot listen on ${hostname}:${port}`);
-    server.listen(handle);
+function listenRaw(hostname: string, port: number, onSocket: (socket: RawSocket) => void) {
+  try {
+    return rawListen(hostname, port, onSocket);
+  } catch (error) {
+    throw failedAs(error);
   }
-  const address = server.address() as net.AddressInfo;
-  return { server, addr: { transport: "tcp" as const, hostname: address.address, port: address.port } };
 }
