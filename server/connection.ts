@@ -177,9 +177,9 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.abort(new BodyOverrunError(bufferedBytes));
   }
 
-  end(isOurs: boolean): void {
+  end(): void {
     if (this.#state !== OPEN) return;
-    if (this.hasPeerEnded || !isOurs) return this.#close();
+    if (this.hasPeerEnded) return this.#close();
     this.#state = LINGERING;
     this.phases.none();
     this.phases.handlerDone();
@@ -244,7 +244,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
       case "total":
         return this.abort(this.#late("Cannot complete the request", "totalMs"));
       case "linger":
-        if (this.#state === OPEN) return this.end(true); // The rest of an unread body is too slow to wait for.
+        if (this.#state === OPEN) return this.end(); // The rest of an unread body is too slow to wait for.
         return this.#close();
       case "prelude": // ProxyPrelude's, before there is a connection.
         return;

@@ -220,7 +220,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   unreadTooLong(): void {
     this.#server.stats.limitsReached.unreadBodyBytes++;
     this.intake.stop();
-    this.#link.end(true);
+    this.#link.end();
   }
 
   // ---- ExchangeOwner: what handlers ask for -----------------------------------------------------------------------
@@ -374,7 +374,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     this.intake.stop();
     // The head may have said otherwise, but there is no telling where the next request would begin.
     exchange.keepsAlive = false;
-    if (exchange.phase === SENT) this.#link.end(true);
+    if (exchange.phase === SENT) this.#link.end();
   }
 
   /** Reads what is left of a body nobody reads, for a while. */
@@ -386,7 +386,6 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   /** The last response was sent. */
   #endAfter(exchange: Exchange): void {
-    const { hasUnread } = this.intake;
     const { limits, stats } = this.#server;
     if (exchange.head.keepAlive && this.#requests >= limits.requestsPerConnectionMax) {
       stats.limitsReached.requestsPerConnection++;
@@ -395,7 +394,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     this.#responses.dropAll(reason, true);
     this.intake.takeIncoming()?.bodyFailed(reason);
     this.intake.stop();
-    this.#link.end(exchange.head.keepAlive || hasUnread);
+    this.#link.end();
   }
 
   /** Does what has become possible. */
@@ -415,7 +414,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     if (refusal === null) return this.intake.proceed();
     if (this.#responses.length > 0) return false;
     this.#responses.writeHead(encodeRefusal(this.#server, refusal.status, refusal.text));
-    this.#link.end(true);
+    this.#link.end();
     return false;
   }
 
@@ -425,8 +424,8 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     const { phases } = this.#link;
     // A request that is held waits for the peer to take bytes, which the write deadline bounds.
     if (this.#responses.length > 0 || this.#refusal !== null || this.intake.hasUnread) return phases.none();
-    if (this.isDraining && this.intake.isIdle) return this.#link.end(true);
-    if (this.#link.hasPeerEnded) return this.#link.end(false);
+    if (this.isDraining && this.intake.isIdle) return this.#link.end();
+    if (this.#link.hasPeerEnded) return this.#link.end();
     if (this.intake.isInHead) {
       if (this.#headOf !== this.#requests) phases.head(this.#now);
       this.#headOf = this.#requests;

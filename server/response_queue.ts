@@ -45,8 +45,8 @@ export interface ConnectionLink {
   wrote(bytes: number): void;
   /** Bytes were written by a producer, who may be writing too much. */
   wroteBody(bytes: number): void;
-  /** Nothing more is to be written; `isOurs` when the peer does not expect it. */
-  end(isOurs: boolean): void;
+  /** Nothing more is to be written. */
+  end(): void;
   /** Ends the connection at once. */
   abort(reason: Error): void;
   /** Hands the connection to the handler of `exchange`, bytes in `rest` first. */
@@ -262,7 +262,7 @@ export class ResponseQueue implements SenderOwner {
   leave(exchange: Exchange): void {
     this.enqueue(exchange);
     this.dropAll(new ConnectionClosedError(CLIENT_LEFT), false);
-    this.#link.end(false);
+    this.#link.end();
   }
 
   fail(exchange: Exchange, error: unknown): void {

@@ -360,3 +360,14 @@ Deno.test("stats count what happens, live", async () => {
   assertEquals([stats.handlerErrors, stats.disconnects], [1, 0]);
   assert(stats.bytesReceived > 0 && stats.bytesSent > 0);
 });
+
+Deno.test("a client that goes on sending after its last request can still read the answer", async () => {
+  const body = "x".repeat(100_000);
+  await using server = serve({ port: 0 }, () => new Reply(body));
+  using client = await RawClient.connect({ port: server.addr.port });
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  while (server.stats.bytesSent < body.length) await new Promise<void>((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 10; i++) await client.sendPieces(["more ", "and more"]);
+  assertEquals((await client.readResponse()).body, body);
+  await client.expectClosed();
+});
