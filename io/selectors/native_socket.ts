@@ -118,6 +118,7 @@ export class NativeTransport extends TransportBase {
   readonly #handle: WriteHandle | null;
   #onSent: ((status: number) => void) | null = null;
   #error: Error | null = null;
+  #isShuttingDown = false;
 
   /** @param socket a connected socket @param onClosed runs before `closed` is delivered */
   constructor(
@@ -197,7 +198,9 @@ export class NativeTransport extends TransportBase {
   }
 
   protected override shutdownWrite(): void {
+    this.#isShuttingDown = true;
     this.#socket.end((error?: Error | null) => {
+      this.#isShuttingDown = false;
       if (!error) this.finSent();
     });
   }
@@ -207,7 +210,8 @@ export class NativeTransport extends TransportBase {
   }
 
   protected override reset(): void {
-    if (this.#isUnix) this.#socket.destroy();
+    // libuv refuses to reset while FIN is being sent, and Node's socket then never closes. All bytes are out by then.
+    if (this.#isUnix || this.#isShuttingDown) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 

@@ -145,9 +145,18 @@ Deno.test("where no Unix socket is, connecting is refused", async () => {
 
 Deno.test("localhost is resolved by the runtime, whichever address it means", async () => {
   await using selector = openNativeDeno();
-  const { port } = selector.listen(anyPort, () => new Recorder()).addr as TcpAddr;
-  const transport = await selector.connect({ hostname: "localhost", port }, () => new Recorder());
-  assertEquals(transport.remoteAddr, { transport: "tcp", hostname: "127.0.0.1", port });
+  const echo = () => new Recorder({ received: (bytes, transport) => transport.write(bytes) });
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    const { port } = selector.listen({ hostname, port: 0 }, echo).addr as TcpAddr;
+    const client = new Recorder();
+    const reached = await selector.connect({ hostname: "localhost", port }, () => client).catch((error) =>
+      error
+    );
+    if (hostname === "::1" && reached instanceof ConnectionRefusedError) continue; // It is IPv4 only here.
+    client.transport.writeText("either way");
+    await client.untilText("either way");
+    assertEquals(client.transport.remoteAddr, { transport: "tcp", hostname, port });
+  }
 });
 
 Deno.test("connecting to a host that does not answer ends at the deadline, and leaves nothing behind", async () => {
