@@ -47,7 +47,7 @@ export const DENO_DIFFERENCES: readonly DenoDifference[] = Object.freeze([
     id: "signal-after-end",
     when: "a response was delivered",
     denoServe: "aborts request.signal (unless --unstable-no-legacy-abort)",
-    sluice: "leaves it alone: it aborts when the client leaves, or the deadline for the answer passes",
+    sluice: "aborts it only when the client leaves, or the deadline for the answer passes",
     why: "whoever cancels work by it cancels work that succeeded",
   },
   {
@@ -61,7 +61,7 @@ export const DENO_DIFFERENCES: readonly DenoDifference[] = Object.freeze([
     id: "connect",
     when: "a CONNECT request is answered like any other",
     denoServe: "sends the response",
-    sluice: "answers 501: info.hijack() serves tunnels",
+    sluice: "answers 501, and has info.hijack() for tunnels",
     why: "RFC 9110 §9.3.6: any 2xx begins a tunnel, and nobody would be at its end",
   },
   {
@@ -119,7 +119,18 @@ export const DENO_DIFFERENCES: readonly DenoDifference[] = Object.freeze([
     id: "websocket",
     when: "a handler calls Deno.upgradeWebSocket(request)",
     denoServe: "upgrades",
-    sluice: "cannot: the runtime's function takes only requests of its own server",
+    sluice: "cannot, since the runtime's function takes only requests of its own server",
     why: "info.hijack() has the bytes for a WebSocket library that brings its own framing",
   },
 ]);
+
+/**
+ * The differences for the documentation, one paragraph each.
+ *
+ * @returns Markdown
+ */
+export function describeDifferences(): string {
+  return DENO_DIFFERENCES.map(({ when, denoServe, sluice, why }) =>
+    `**When ${when}**, \`Deno.serve\` ${denoServe}. \`serve\` ${sluice}: ${why}.\n`
+  ).join("\n");
+}

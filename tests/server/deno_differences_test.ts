@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { AddressNotAvailableError, UnsupportedError } from "../../io/errors.ts";
-import { DENO_DIFFERENCES } from "../../server/deno_differences.ts";
+import { DENO_DIFFERENCES, describeDifferences } from "../../server/deno_differences.ts";
 import { serve, type ServeOptions } from "../../server/serve.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { spawnChild } from "../support/spawn_child.ts";
@@ -170,4 +170,16 @@ Deno.test("every difference is listed once, and none is shown that is not listed
   const ids = DENO_DIFFERENCES.map(({ id }) => id);
   assertEquals([...new Set(ids)], ids);
   assertEquals(Object.keys(SHOWN).sort(), [...ids].sort());
+});
+
+Deno.test("docs/deno-serve-differences.md is the list", async () => {
+  const url = new URL("../../docs/deno-serve-differences.md", import.meta.url);
+  const text = `# Where \`serve()\` differs from \`Deno.serve\`
+
+Everything else is meant to be the same, and one suite of tests runs on both. Made from
+\`server/deno_differences.ts\`; \`SLUICE_WRITE_DOCS=1 deno task test --filter deno-serve-differences\` writes it anew.
+
+${describeDifferences()}`;
+  if (Deno.env.get("SLUICE_WRITE_DOCS") === "1") await Deno.writeTextFile(url, text);
+  assertEquals(await Deno.readTextFile(url), text);
 });
