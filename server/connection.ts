@@ -37,6 +37,9 @@ const CLOSING = 2;
 /** A handler has the connection. */
 const TAKEN_OVER = 3;
 
+/** Lingering of a server that stops: a round trip to the far side of the world, so that stopping is not held up by it. */
+const STOPPING_LINGER_MS = 300;
+
 /** One client's connection; see the module's text. */
 export class Connection implements Protocol, ServerConnection, ConnectionLink, PhaseOwner, BudgetMember {
   /** The connection's bytes; set, as are the addresses, when it is opened. */
@@ -135,6 +138,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
 
   beginDraining(): void {
     if (this.#state === TAKEN_OVER) this.#hijacker!.beginDraining();
+    if (this.#state === LINGERING) this.#awaitEnd();
     if (this.#state !== OPEN) return;
     if (this.#pipeline.isIdle) {
       this.#server.draining!.idle++;
@@ -184,7 +188,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.phases.none();
     this.phases.handlerDone();
     this.phases.totalDone();
-    this.phases.linger(this.#server.time.now());
+    this.#awaitEnd();
     this.transport.closeWrite();
     this.transport.resumeReading();
   }
@@ -224,7 +228,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   deadlinePassed(name: keyof DeadlineCounters): void {
     // The peer cannot close for an end it has not got; `writeStall` bounds how long it takes to get it.
     const isEarly = name === "linger" && this.#state === LINGERING && this.transport.bufferedBytes > 0;
-    if (isEarly) return this.phases.linger(this.#server.time.now());
+    if (isEarly) return this.#awaitEnd();
     this.#server.stats.deadlinesPassed[name]++;
     switch (name) {
       case "firstByte":
@@ -271,6 +275,12 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     deadline: "bodyIdleMs" | "handlerMs" | "writeStallMs" | "totalMs",
   ): Error {
     return new DeadlineExceededError(doing, this.#server.deadlines[deadline]);
+  }
+
+  /** Gives the peer its time to close. */
+  #awaitEnd(): void {
+    const isStopping = this.#server.draining !== null;
+    this.phases.linger(this.#server.time.now(), isStopping ? STOPPING_LINGER_MS : Infinity);
   }
 
   /** Drops what comes while the connection ends. */

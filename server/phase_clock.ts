@@ -77,8 +77,8 @@ export class PhaseClock {
   }
 
   /** The peer's FIN, or the rest of a body nobody reads. */
-  linger(now: number): void {
-    this.#begin("linger", now + this.#times.lingerMs);
+  linger(now: number, atMostMs = Infinity): void {
+    this.#begin("linger", now + Math.min(this.#times.lingerMs, atMostMs));
   }
 
   /** A request's body, from now on: also after a pause that was ours. */

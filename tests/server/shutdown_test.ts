@@ -205,6 +205,20 @@ Deno.test("a second call joins the first, can shorten it, and cannot lengthen it
   assertEquals(await first, await longer);
 });
 
+Deno.test("clients that do not close after their last answer hold the shutdown up for a moment only", async () => {
+  await using http = new MemoryHttp(() => new Reply("x"), { deadlines: { lingerMs: 60_000 } });
+  const clients = [await http.connect(), await http.connect()];
+  for (const client of clients) client.keepsOpen = true;
+  clients[0]!.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  clients[1]!.send("GET / HTTP/1.1\r\nHost: a\r\n");
+  await http.settle();
+  const report = http.server.shutdown();
+  clients[1]!.send("\r\n");
+  await http.advance(1_000);
+  assertEquals((await report).finished, 1);
+  for (const client of clients) assertEquals(parseResponse(client.text).body, "x");
+});
+
 Deno.test("wrong times are a RangeError, and the server serves on", async () => {
   await using http = new MemoryHttp(() => new Reply("x"));
   for (const graceMs of [-1, NaN, Infinity]) {
