@@ -20,7 +20,6 @@ export type { PoolStats } from "./gateway/upstream_pool.ts";
 export type { Handler, HijackedConnection, ServeInfo } from "./handler.ts";
 export { Http1Error } from "./http1/errors.ts";
 export type { Fields, Framing, MessageHead, MessageLimits, RequestHead } from "./http1/message.ts";
-export { type Refusal, type RefusalId, REFUSALS } from "./http1/refusals.ts";
 export type { ResolvedLimits, ServeLimits } from "./limits.ts";
 export { SERVE_LIMITS_DEFAULT } from "./limits.ts";
 export * from "./log/errors.ts";
@@ -37,6 +36,8 @@ export type {
   Metric,
 } from "./metric.ts";
 export { Metrics, type MetricsOptions } from "./metrics.ts";
+export type { IncomingLike, ServerResponseLike, SocketLike } from "./node_http.ts";
+export { type NodeListener, type NodeListenerOptions, toNodeListener } from "./node_listener.ts";
 export { problem, type ProblemDetails } from "./problem.ts";
 export { Reply } from "./reply.ts";
 export type { ReplyBody } from "./reply_body.ts";
