@@ -95,7 +95,7 @@ export class TurnQueue {
       this.#isFlushWanted = false;
       this.#endTurn();
       if (this.#turn % TURNS_PER_MACROTASK === 0) {
-        await new Promise<void>((resolve) => setTimeout(resolve, 0));
+        await new Promise<void>((resolve) => setImmediate(resolve)); // A timer of 0 ms takes 1 ms on Node.
       }
     }
     this.#isRunning = false;

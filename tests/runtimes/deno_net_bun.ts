@@ -1,8 +1,7 @@
 /**
  * The sockets below `deno_net.ts` on Bun: `Bun.connect` and `Bun.listen`.
  *
- * Not its `node:net`: under backpressure that lost bytes it had said to be written (a client that sends 6 MB against a
- * server that stops reading saw its request answered 400 or never), and it told some resets as ends.
+ * Not its `node:net`: that tells some resets as ends.
  *
  * @module
  */

@@ -21,6 +21,7 @@ export interface Place {
 
 const REPOSITORY: Place = { about: "(the repository)", runtimes: [] };
 const DENO: Place = { about: "(Deno itself)", runtimes: [] };
+const PROGRAMS: Place = { about: "(programs for Deno)", runtimes: [] };
 const NODE_NET: Place = { about: "(the selector on node:net)", runtimes: ["node"] };
 
 const PLACES: Readonly<Record<string, Place>> = {
@@ -29,35 +30,136 @@ const PLACES: Readonly<Record<string, Place>> = {
   "std_test.ts": REPOSITORY,
   "support_test.ts": REPOSITORY,
   "url_import_test.ts": DENO, // Node and Bun cannot import by URL.
-  "server/main_test.ts": DENO, // It is about `deno task serve`, a program for Deno.
+  "io/runtime_test.ts": DENO, // It expects Deno, and takes its permissions away.
+  "server/deno_differences_test.ts": DENO,
   "io/selectors/native_deno_test.ts": DENO,
-  "io/selectors/native_net_test.ts": NODE_NET,
-  "io/selectors/native_socket_test.ts": NODE_NET,
+  // The ready-made server and the examples, started as the processes they are.
+  "server/main_test.ts": PROGRAMS,
+  "e2e/browser_test.ts": PROGRAMS,
+  "e2e/shutdown_test.ts": PROGRAMS,
+  "e2e/socket_activation_test.ts": PROGRAMS,
+  "examples_test.ts": PROGRAMS,
   "io/selectors/native_listener_test.ts": NODE_NET,
+  "io/selectors/native_net_test.ts": NODE_NET,
   "io/selectors/native_node_test.ts": NODE_NET,
+  "io/selectors/native_socket_test.ts": NODE_NET,
+  "io/selectors/native_write_test.ts": NODE_NET,
 };
+
+/** Tests about Deno in files that are not: those of `Deno.serve`, beside or below the library. */
+const DENO_TESTS: readonly string[] = [
+  "server/serve_test.ts: Deno.serve: *",
+  "server/web_stand_in_test.ts: Deno keeps the state of its web objects *",
+  "server/request_test.ts: fetch(request) sends it",
+  "server/gateway/gateway_test.ts: a Unix socket is an upstream",
+  "server/gateway/gateway_foreign_test.ts: the gateway works under Deno.serve too, *",
+  "server/gateway/gateway_foreign_test.ts: a streamed upload through Deno.serve *",
+  "server/sse/event_hub_test.ts: a foreign server gets the same stream as a web response",
+  "server/sse/sse_test.ts: a foreign server streams it, *",
+  "server/sse/hub_serve_test.ts: memory stays flat while 128 MiB are published *",
+  "e2e/foreign_servers_test.ts: Deno *",
+  "e2e/foreign_servers_test.ts: Deno.serve *",
+  "e2e/foreign_servers_test.ts: our router runs under Deno.serve",
+  "e2e/embedding_test.ts: the handlers run unchanged *",
+  "e2e/embedding_test.ts: route() and serveDir() *",
+  "io/selectors/native_net_test.ts: without the net permission, *",
+  "io/selectors/native_net_test.ts: connecting to a host that does not answer *",
+  "io/selectors/native_net_test.ts: a process that ran out of descriptors *",
+  "io/selectors/native_listener_test.ts: a Unix path that exists is in use, *",
+  "io/selectors/native_socket_test.ts: nothing is read before that is asked for",
+];
 
 interface OptOut {
   readonly runtimes: readonly RuntimeName[];
-  /** The file, below `tests/`. */
-  readonly file: string;
-  /** What the test's name is or, with a `*` at its end, how it begins. */
-  readonly name: string;
+  /** The file below `tests/`, and the test's name or how it begins. */
+  readonly test: string;
   readonly reason: string;
 }
 
-const OPT_OUTS: readonly OptOut[] = [];
+const BOTH: readonly RuntimeName[] = ["node", "bun"];
+const BUN: readonly RuntimeName[] = ["bun"];
 
-/** Where a file belongs; `null` for everywhere. */
-export function placeOf(file: string): Place | null {
+const BUN_RESPONSE =
+  "Bun's Response is not the Fetch standard's here (https://fetch.spec.whatwg.org/#dom-response): text has no content " +
+  "type before it is sent, some statuses and status texts are not refused, a large buffer's stream comes in parts";
+const BUN_UNCAUGHT = "bun:test fails the test for an uncaught error, whoever listens for it";
+const BUN_MEMORY =
+  "JavaScriptCore gives memory back later than V8, whose behaviour the bound was measured on";
+const BUN_NODE_NET = "the test's upstream stands on node:net, which tells some resets as ends on Bun";
+
+const OPT_OUTS: readonly OptOut[] = [
+  optOut(BUN, "server/reply_test.ts: new Reply is what new Response is: *", BUN_RESPONSE),
+  optOut(BUN, "server/reply_test.ts: new Reply refuses what new Response refuses: *", BUN_RESPONSE),
+  optOut(BUN, "server/reply_test.ts: Reply.json is what Response.json is, *", BUN_RESPONSE),
+  optOut(BUN, "server/reply_test.ts: a reply with text, bytes or a blob can be sent again; *", BUN_RESPONSE),
+  optOut(BUN, "server/reply_test.ts: it is a Response from outside", BUN_RESPONSE),
+  optOut(BUN, "server/reply_test.ts: once its body was touched *", BUN_RESPONSE),
+  optOut(BUN, "server/reply_test.ts: the raw reply is what it was made of, *", BUN_RESPONSE),
+  optOut(BUN, "server/request_test.ts: forms come as the web's, *", BUN_RESPONSE),
+  optOut(BUN, "server/request_test.ts: methods are as they were sent; *", BUN_RESPONSE),
+  optOut(BUN, "server/request_test.ts: toRequest gives a real Request, *", BUN_RESPONSE),
+  optOut(BUN, "server/response_sender_test.ts: a Response of many bytes is sent *", BUN_RESPONSE),
+  optOut(BUN, "server/response_sender_test.ts: HEAD for a Response of many bytes *", BUN_RESPONSE),
+  optOut(BUN, "server/response_sender_test.ts: fields are sent in order, *", BUN_RESPONSE),
+  optOut(BUN, "e2e/embedding_test.ts: a Hono app's fetch is a handler: *", BUN_RESPONSE),
+  optOut(BUN, "server/sse/event_source_test.ts: *", "Bun has no EventSource"),
+  optOut(
+    BUN,
+    "server/http1/authority_test.ts: IPv6 addresses are those the URL standard takes",
+    "Bun's URL is the judge, and takes other addresses",
+  ),
+  optOut(BUN, "io/listen_test.ts: an error listener that throws *", BUN_UNCAUGHT),
+  optOut(BUN, "io/report_uncaught_test.ts: *", BUN_UNCAUGHT),
+  optOut(BUN, "io/testing/memory_listener_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
+  optOut(BUN, "io/timer_wheel_test.ts: a callback that throws *", BUN_UNCAUGHT),
+  optOut(BUN, "io/transport_test.ts: an error thrown from closed *", BUN_UNCAUGHT),
+  optOut(
+    BUN,
+    "fuzz/http1_fuzz_test.ts: a million broken messages: *",
+    "Bun cannot be told to expose its collector by v8.setFlagsFromString",
+  ),
+  optOut(BUN, "e2e/abuse_test.ts: a million tiny chunks *", BUN_MEMORY),
+  optOut(BUN, "e2e/slow_clients_test.ts: readers that take nothing *", BUN_MEMORY),
+  optOut(BUN, "e2e/slow_clients_test.ts: slowhttptest -X, *", BUN_MEMORY),
+  optOut(
+    BUN,
+    "server/gateway/gateway_failures_test.ts: an upstream that does not answer is a 504",
+    BUN_NODE_NET,
+  ),
+  optOut(BUN, "server/gateway/gateway_failures_test.ts: chunks that turn out broken *", BUN_NODE_NET),
+  optOut(
+    BOTH,
+    "e2e/openai_test.ts: characters of several bytes *",
+    "fetch gives up the response at [DONE] here, and the test's upstream takes the end for a failure",
+  ),
+  optOut(
+    ["node"],
+    "e2e/request_bodies_test.ts: *",
+    "Node's fetch wants the option duplex for a body that is a stream",
+  ),
+];
+
+/** @param test file and name; a `*` at its end stands for any more */
+function optOut(runtimes: readonly RuntimeName[], test: string, reason: string): OptOut {
+  return { runtimes, test, reason };
+}
+
+function matches(pattern: string, file: string, name: string): boolean {
+  const test = `${file}: ${name}`;
+  return pattern.endsWith("*") ? test.startsWith(pattern.slice(0, -1)) : test === pattern;
+}
+
+/** Where a file, or one of its tests, belongs; `null` for everywhere. */
+export function placeOf(file: string, name?: string): Place | null {
+  if (name !== undefined && DENO_TESTS.some((pattern) => matches(pattern, file, name))) return DENO;
   return PLACES[file] ?? null;
 }
 
 /** Why a test does not run on a runtime; `null` when it does. */
 export function optOutReason(runtime: RuntimeName, file: string, name: string): string | null {
-  const found = OPT_OUTS.find((one) =>
-    one.runtimes.includes(runtime) && one.file === file &&
-    (one.name.endsWith("*") ? name.startsWith(one.name.slice(0, -1)) : name === one.name)
-  );
-  return found?.reason ?? null;
+  if (placeOf(file, name)?.runtimes.includes(runtime) === false) {
+    return "it is about Deno itself (not counted)";
+  }
+  return OPT_OUTS.find(({ runtimes, test }) => runtimes.includes(runtime) && matches(test, file, name))
+    ?.reason ?? null;
 }

@@ -49,8 +49,8 @@ function attribute(attributes: string, name: string): string {
 /** Counts results by suite: the folder of the file, or where the file's own place is. */
 export function sumUp(results: readonly TestResult[]): Suites {
   const suites: Suites = {};
-  for (const { file, outcome } of results) {
-    const suite = placeOf(file)?.about ?? (file.replace(/\/?[^/]*$/, "") || "tests");
+  for (const { file, name, outcome } of results) {
+    const suite = placeOf(file, name)?.about ?? (file.replace(/\/?[^/]*$/, "") || "tests");
     (suites[suite] ??= { passed: 0, failed: 0, skipped: 0 })[outcome]++;
   }
   return suites;
