@@ -209,16 +209,7 @@ Deno.test("a body over the limit is refused by its length, or fails its reader",
   await declared.body?.cancel();
   const counted = await ask(
     server.port,
-    `POST / HTTP/1.1
-Host: a
-Connection: close
-Transfer-Encoding: chunked
-
-5
-12345
-0
-
-`,
+    "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n",
   );
   assertStringIncludes(counted, "\r\n\r\nSLUICE_BODY_TOO_LARGE");
   assertEquals(await (await fetch(server.url, { method: "POST", body: "1234" })).text(), "1234");
