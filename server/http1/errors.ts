@@ -28,7 +28,7 @@ export class Http1Error extends Error {
   /** Whether the peer is to blame (always, but for `LocalProtocolError`). */
   readonly isPeerFault: boolean = true;
   /** Which rule of the refusal table. */
-  readonly refusal: RefusalId;
+  readonly refusal: string;
 
   /**
    * Takes message, section and status from the table.
@@ -36,8 +36,9 @@ export class Http1Error extends Error {
    * @param refusal which rule was broken
    * @param role whether a request or a response broke it
    */
-  constructor(refusal: RefusalId, role: MessageRole) {
-    const row = REFUSAL_BY_ID.get(refusal)!;
+  constructor(refusal: string, role: MessageRole) {
+    const row = REFUSAL_BY_ID.get(refusal as RefusalId);
+    if (row === undefined) throw new TypeError(`Cannot make the error: there is no rule "${refusal}"`);
     super(`Cannot accept the ${role}: ${row.rule} (${row.section})`);
     this.name = "Http1Error";
     this.code = "SLUICE_HTTP_" + refusal.toUpperCase().replaceAll("-", "_");
