@@ -54,6 +54,7 @@ export {
 } from "./router.ts";
 export type { ProxyProtocolOptions } from "./proxy_prelude.ts";
 export { type BudgetEntry, type BudgetMember, WriteBudget } from "./write_budget.ts";
+export type { OnError } from "./error_handler.ts";
 export * from "./serve.ts";
 export type { ShutdownOptions, ShutdownReport } from "./shutdown.ts";
 export type { DeadlineCounters, LimitCounters, ServerStats } from "./server_stats.ts";
