@@ -180,19 +180,18 @@ function sendText(
   notes: FieldNotes,
   text: string,
 ): void {
-  if (text.length > SHORT_TEXT_LENGTH || !ASCII.test(text)) {
+  const { server, transport } = owner;
+  const isShort = text.length <= SHORT_TEXT_LENGTH;
+  const plain = isShort ? plainHeadsFor(server, exchange, raw) : null;
+  const isPlain = plain !== null && owner.keepsAlive(exchange);
+  const again = isPlain ? plain.again(text) : null;
+  if (again === null && !(isShort && ASCII.test(text))) {
     return sendBytes(owner, exchange, raw, notes, encoder.encode(text));
   }
-  const { server, transport } = owner;
-  const plain = plainHeadsFor(server, exchange, raw);
-  if (plain !== null && owner.keepsAlive(exchange)) {
-    const start = plain.start();
-    const rest = text.length + HEAD_END + text;
+  if (isPlain) {
     exchange.keepsAlive = true;
     server.stats.responsesByStatus[200]!++;
-    transport.write(start);
-    transport.writeLatin1(rest);
-    owner.wroteWhole(start.length + rest.length);
+    owner.wroteWhole(writePlain(transport, plain, again, text));
     return owner.sent(exchange, false);
   }
   const head = encodeHead(
@@ -207,6 +206,20 @@ function sendText(
   transport.writeLatin1(whole);
   owner.wroteWhole(whole.length);
   owner.sent(exchange, false);
+}
+
+/** Writes a response whose head is encoded already, perhaps with its text; returns how many bytes that are. */
+function writePlain(transport: Transport, plain: PlainHeads, again: Uint8Array | null, text: string): number {
+  if (again !== null) {
+    transport.write(again);
+    return again.length;
+  }
+  plain.remember(text);
+  const start = plain.start();
+  const rest = text.length + HEAD_END + text;
+  transport.write(start);
+  transport.writeLatin1(rest);
+  return start.length + rest.length;
 }
 
 function sendBytes(
