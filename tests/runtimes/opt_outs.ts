@@ -32,6 +32,9 @@ const PLACES: Readonly<Record<string, Place>> = {
   "url_import_test.ts": DENO, // Node and Bun cannot import by URL.
   "io/runtime_test.ts": DENO, // It expects Deno, and takes its permissions away.
   "server/deno_differences_test.ts": DENO,
+  "e2e/npm_package_test.ts": REPOSITORY, // It starts Node and Bun itself.
+  "e2e/embedding_runtimes_test.ts": REPOSITORY, // So does it.
+  "e2e/compile_test.ts": DENO, // It is about `deno compile`.
   "io/selectors/native_deno_test.ts": DENO,
   // The ready-made server and the examples, started as the processes they are.
   "server/main_test.ts": PROGRAMS,
