@@ -197,6 +197,11 @@ class HttpServer implements Server {
       throw error;
     }
     this.addr = this.#listener.addr;
+    const listener = this.#listener;
+    Object.defineProperty(context.stats, "connectionsRefused", {
+      enumerable: true,
+      get: () => listener.stats.refused,
+    });
     this.finished = this.#finish.promise;
     this.#signal = options.signal ?? null;
     this.#onAbort = () => void this.shutdown({ graceMs: 0 });
@@ -206,9 +211,7 @@ class HttpServer implements Server {
   }
 
   get stats(): ServerStats {
-    const { stats } = this.#context;
-    stats.connectionsRefused = this.#listener.stats.refused;
-    return stats;
+    return this.#context.stats;
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
