@@ -63,7 +63,7 @@ export abstract class TransportBase implements Transport, HubMember {
   #isLost = false;
   #reason: Error | null = null;
 
-  /** Registers the transport with `hub`; the driver calls `open()` next, from a dispatch. */
+  /** Registers the transport with `hub`; the driver calls `opened()` next, from a dispatch. */
   constructor(hub: TransportHub, protocol: Protocol, localAddr: Addr, remoteAddr: Addr) {
     this.localAddr = localAddr;
     this.remoteAddr = remoteAddr;
