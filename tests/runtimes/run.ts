@@ -127,7 +127,7 @@ async function runFile(
   const ended = await new Deno.Command(program, {
     args,
     cwd: ROOT,
-    env: { SLUICE_TEST_PACKAGES: packages, NO_COLOR: "1" },
+    env: { SLUICE_TEST_PACKAGES: packages, NODE_COMPILE_CACHE: `${packages}/compiled`, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
