@@ -60,6 +60,8 @@ export interface ExchangeOwner {
   bodyPaused(exchange: Exchange): void;
   /** The body's reader wants more. */
   bodyResumed(exchange: Exchange): void;
+  /** The body's reader wants no more of it. */
+  bodyCancelled(exchange: Exchange): void;
 }
 
 /** The reason of `info.draining`'s abort. */
@@ -229,7 +231,7 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
 
   bodyCancelled(): void {
     this.isBodyUnwanted = true;
-    this.#owner.bodyResumed(this); // What comes is dropped, so it may come.
+    this.#owner.bodyCancelled(this);
   }
 
   // ---- the connection's side --------------------------------------------------------------------------------------

@@ -282,6 +282,11 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     if (exchange.phase === SENT) this.#link.phases.handlerDone();
   }
 
+  bodyCancelled(exchange: Exchange): void {
+    if (exchange.phase === SENT && this.intake.incoming === exchange) this.#dropBody(exchange);
+    else this.bodyResumed(exchange); // What comes is dropped, so it may come.
+  }
+
   // ---- QueueHost: what becomes of responses -----------------------------------------------------------------------
 
   mayGoOnAfter(): boolean {
@@ -368,7 +373,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     if (exchange === null) return this.refuse({ status, text: error.message });
     exchange.bodyFailed(error);
     if (exchange.phase === WAITING || exchange.phase === READY) {
-      this.#responses.drop(exchange, error, false);
+      this.#responses.drop(exchange, error, true); // It has not left: it is told what was wrong.
       return this.refuse({ status, text: error.message });
     }
     this.intake.stop();

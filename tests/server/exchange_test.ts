@@ -32,6 +32,9 @@ class Owner implements ExchangeOwner {
   bodyResumed(): void {
     this.calls.push("resumed");
   }
+  bodyCancelled(): void {
+    this.calls.push("cancelled");
+  }
 }
 
 function open(...lines: string[]) {
@@ -207,7 +210,7 @@ Deno.test("what the body's reader asks for reaches the connection, and a cancel 
   const flow = exchange.body!.consume({ chunk() {}, end() {}, failed() {} });
   exchange.body!.push(new Uint8Array(10));
   flow.cancel();
-  assertEquals([owner.calls, exchange.isBodyUnwanted], [["wanted", "resumed"], true]);
+  assertEquals([owner.calls, exchange.isBodyUnwanted], [["wanted", "cancelled"], true]);
 });
 
 Deno.test("the authority of a request that names none is the connection's own address", () => {

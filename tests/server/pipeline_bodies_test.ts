@@ -121,6 +121,27 @@ Deno.test("a handler that answers and then stops reading the body has its connec
   assertEquals(client.end, "reset");
 });
 
+Deno.test("a body the handler gives up after its answer is dropped like one nobody read", async () => {
+  const reading = Promise.withResolvers<ReadableStreamDefaultReader<Uint8Array>>();
+  await using http = new MemoryHttp(async (request) => {
+    const reader = request.body!.getReader();
+    await reader.read();
+    reading.resolve(reader);
+    return new Reply("enough");
+  }, { limits: { unreadBodyBytesMax: 1_000 } });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + "x".repeat(500));
+  await http.settle();
+  assertEquals(parseResponse(client.text).headers.get("connection"), null);
+  await (await reading.promise).cancel();
+  client.send("x".repeat(900));
+  await http.settle();
+  assertEquals(client.end, "open");
+  client.send("x".repeat(200));
+  await http.settle();
+  assertEquals([client.end, http.server.stats.limitsReached.unreadBodyBytes], ["closed", 1]);
+});
+
 Deno.test("a body is received no faster than the handler reads", async () => {
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   await using http = new MemoryHttp(async (request) => {
