@@ -146,7 +146,7 @@ function judge({ client, plans, hasBroken }: Run, withResets: boolean): number {
   let hasToEnd = false;
   for (const plan of plans) {
     if (hasToEnd) break;
-    const got = readOne(rest, plan, client.hasEnded || client.end === "closed", client.end === "reset");
+    const got = readOne(rest, plan, client.hasEnded, client.end === "reset");
     if (got === null) break;
     // The answer to a request that did not come whole: it says so, and is the last.
     if (hasBroken && (got.status === 400 || got.status === 408) && got.isClosing) break;
