@@ -1,6 +1,6 @@
 /** A server in a process of its own, for the memory tests: a GiB out, a GiB in past a handler that waits, and counters. */
 import { Reply } from "../../../server/reply.ts";
-import { serve, type Server } from "../../../serve, type Serverr/serve, type Server.ts";
+import { serve, type Server } from "../../../server/serve.ts";
 
 const PIECE = new Uint8Array(64 * 1024).fill(0x61);
 const gate = Promise.withResolvers<void>();
