@@ -1,11 +1,12 @@
 /** A server in a process of its own, for the memory tests: a GiB out, a GiB in past a handler that waits, and counters. */
+import type { TcpAddr } from "../../../io/selector.ts";
 import { Reply } from "../../../server/reply.ts";
 import { serve, type Server } from "../../../server/serve.ts";
 
 const PIECE = new Uint8Array(64 * 1024).fill(0x61);
 const gate = Promise.withResolvers<void>();
 
-const server: Server = serve(
+const server: Server<TcpAddr> = serve(
   {
     port: 0,
     hostname: "127.0.0.1",
