@@ -12,9 +12,9 @@ const BODY_BYTES = 1024 * MIB;
 const GROWTH_BYTES_MAX = 32 * MIB;
 /**
  * What it may grow by while the GiB rushes through at full speed: buffers that wait for the garbage collector, which
- * comes when it likes. A gateway that piled up what passes would need eight times that.
+ * comes when it likes. A gateway that piled up what passes would need four times that.
  */
-const RUSH_BYTES_MAX = 128 * MIB;
+const RUSH_BYTES_MAX = 256 * MIB;
 /** What may be under way when nobody reads: the kernel's buffers of four sockets, and ours. */
 const STUCK_BYTES_MAX = 64 * MIB;
 /** What goes each way before measuring, so that code is compiled and the heap has the size it works with. */
