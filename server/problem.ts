@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { PHRASES } from "./http1/reasons.ts";
 import { Reply } from "./reply.ts";
 
 /** Members of a problem document (RFC 9457 §3.1), and any further ones (§3.2). */
@@ -22,42 +23,6 @@ export interface ProblemDetails {
   /** Extension members (RFC 9457 §3.2). */
   readonly [member: string]: unknown;
 }
-
-/** Titles by status: the registered reasons (RFC 9110 §15, RFC 6585) of the errors servers and gateways answer with. */
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  402: "Payment Required",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  407: "Proxy Authentication Required",
-  408: "Request Timeout",
-  409: "Conflict",
-  410: "Gone",
-  411: "Length Required",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  415: "Unsupported Media Type",
-  416: "Range Not Satisfiable",
-  417: "Expectation Failed",
-  421: "Misdirected Request",
-  422: "Unprocessable Content",
-  425: "Too Early",
-  426: "Upgrade Required",
-  428: "Precondition Required",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  451: "Unavailable For Legal Reasons",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-};
 
 /**
  * Makes an `application/problem+json` response.
@@ -83,7 +48,7 @@ export function problem(status: number, details: ProblemDetails = {}): Reply {
   if (!Number.isInteger(status) || status < 400 || status > 599) {
     throw new RangeError(`Cannot make a problem of the status ${status}: it is not from 400 to 599`);
   }
-  const { headers, title = TITLES[status], ...members } = details;
+  const { headers, title = PHRASES[status], ...members } = details;
   const fields = new Headers(headers);
   fields.set("content-type", "application/problem+json");
   return Reply.json({ ...(title !== undefined && { title }), ...members, status }, {

@@ -4,7 +4,8 @@
  * @module
  */
 
-const PHRASES: Readonly<Record<number, string>> = {
+/** Registered reason phrases by status. */
+export const PHRASES: Readonly<Record<number, string>> = {
   100: "Continue",
   101: "Switching Protocols",
   102: "Processing",
