@@ -12,10 +12,11 @@
  *
  * @module
  */
+import { versionLine } from "./support/command_line.ts";
 import { type Measured, startServer } from "./support/processes.ts";
-import { installRuntimes, needProgram, output } from "./support/runtimes.ts";
+import { installRuntimes, needProgram } from "./support/runtimes.ts";
 import { type Figures, type Load, wrk } from "./support/wrk.ts";
-import { machine, median, table, writeSection } from "./support/report.ts";
+import { median, table, writeSection } from "./support/report.ts";
 
 /** One line of the result: a load under a name. */
 interface Scenario extends Load {
@@ -156,15 +157,6 @@ export async function benchHttp(args: readonly string[]): Promise<void> {
   } finally {
     for (const server of servers.values()) await server.stop();
   }
-}
-
-/** Date, versions and machine in one line. */
-async function versionLine(): Promise<string> {
-  const { node, bun } = await installRuntimes();
-  const nodeVersion = (await output(node, ["--version"])).trim();
-  const bunVersion = (await output(bun, ["--version"])).trim();
-  const date = new Date().toISOString().slice(0, 10);
-  return `${date}; Deno ${Deno.version.deno}, Node ${nodeVersion}, Bun ${bunVersion}; ${machine()}.`;
 }
 
 if (import.meta.main) await benchHttp(Deno.args);

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { benchConnections } from "./connections.ts";
+import { benchFanout } from "./fanout.ts";
 import { benchHttp } from "./http.ts";
 import { benchTcp } from "./tcp.ts";
 
@@ -10,6 +12,8 @@ import { benchTcp } from "./tcp.ts";
 const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   http: benchHttp,
   tcp: benchTcp,
+  fanout: benchFanout,
+  connections: benchConnections,
 };
 
 const [name, ...rest] = Deno.args;

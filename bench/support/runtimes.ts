@@ -56,6 +56,26 @@ export async function installRuntimes(): Promise<Runtimes> {
   return { deno: Deno.execPath(), node, bun };
 }
 
+/**
+ * Installs an npm package, once; returns the folder whose `node_modules` has it.
+ *
+ * @param name the package
+ * @param version exactly
+ */
+export async function installPackage(name: string, version: string): Promise<string> {
+  const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "."}/.cache`;
+  const folder = `${home}/sluice-bench/${name}-${version}`;
+  try {
+    await Deno.stat(`${folder}/node_modules/${name}/package.json`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.writeTextFile(`${folder}/package.json`, '{"private":true}');
+    await output("npm", ["install", "--no-audit", "--no-fund", `${name}@${version}`], folder);
+  }
+  return folder;
+}
+
 /** Installs a Debian package unless its program is there. */
 export async function needProgram(program: string, debianPackage: string): Promise<void> {
   const found = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`], stdin: "null" })
