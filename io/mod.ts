@@ -6,11 +6,13 @@
  *
  * @module
  */
+export * from "./breathe.ts";
 export * from "./channel.ts";
 export * from "./connect.ts";
 export { type WaitOptions, withDeadline } from "./deadline.ts";
 export * from "./errors.ts";
 export * from "./listen.ts";
+export * from "./loop_lag.ts";
 export * from "./open_selector.ts";
 export * from "./selector.ts";
 export { CheckedSelector } from "./selectors/checked.ts";

@@ -16,6 +16,7 @@
  *
  * @module
  */
+import type { LoopLag } from "../io/loop_lag.ts";
 import type { Selector } from "../io/selector.ts";
 import { registerMetrics } from "./app_metrics.ts";
 import type { DemoStats } from "./demo/demo_upstream.ts";
@@ -41,6 +42,8 @@ export interface AppOptions {
   readonly serverStats: () => ServerStats | null;
   /** The embedded demo's counters, when it is the upstream. */
   readonly demoStats?: DemoStats;
+  /** Who measures the event loop's lag, for the metrics. */
+  readonly lag?: LoopLag;
   /** Hears of the upstream's failures; default: nobody. */
   readonly onUpstreamError?: (error: Error) => void;
 }
@@ -71,6 +74,7 @@ export function createApp(options: AppOptions): App {
     gateway: proxy.stats,
     hub: hub.stats,
     demo: options.demoStats ?? null,
+    lag: options.lag ?? null,
   });
   const router = new Router()
     .get("/", page)

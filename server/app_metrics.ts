@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { LoopLag } from "../io/loop_lag.ts";
 import type { DemoStats } from "./demo/demo_upstream.ts";
 import type { GatewayStats } from "./gateway/gateway_stats.ts";
 import type { Metrics } from "./metrics.ts";
@@ -21,6 +22,8 @@ export interface MetricSources {
   readonly hub: HubStats;
   /** The embedded demo's, when there is one. */
   readonly demo: DemoStats | null;
+  /** The event loop's lag, when it is measured. */
+  readonly lag: Pick<LoopLag, "summary" | "standingMs"> | null;
 }
 
 /**
@@ -34,6 +37,7 @@ export function registerMetrics(metrics: Metrics, sources: MetricSources): void 
   registerGateway(metrics, sources.gateway);
   registerHub(metrics, sources.hub);
   if (sources.demo !== null) registerDemo(metrics, sources.demo);
+  if (sources.lag !== null) registerLag(metrics, sources.lag);
 }
 
 /** Connections, requests, streams, bytes, limits and deadlines. */
@@ -159,5 +163,25 @@ function registerDemo(metrics: Metrics, stats: DemoStats): void {
     tokens.setTotal(stats.tokens);
     wasted.setTotal(stats.tokensForNobody);
     abandoned.setTotal(stats.abandoned);
+  });
+}
+
+/** How late the event loop is. */
+function registerLag(metrics: Metrics, lag: Pick<LoopLag, "summary" | "standingMs">): void {
+  const quantiles = metrics.gauge(
+    "sluice_loop_lag_seconds",
+    "How late the event loop was in the last ten seconds; the quantile 1 is the worst.",
+    ["quantile"],
+  );
+  const standing = metrics.gauge(
+    "sluice_loop_lag_standing_seconds",
+    "By how much every one of the last wake-ups was late; above the limit, requests are answered 503.",
+  );
+  metrics.collect(() => {
+    const { p50Ms, p99Ms, maxMs } = lag.summary();
+    quantiles.labels("0.5").set(p50Ms / 1_000);
+    quantiles.labels("0.99").set(p99Ms / 1_000);
+    quantiles.labels("1").set(maxMs / 1_000);
+    standing.set(lag.standingMs / 1_000);
   });
 }

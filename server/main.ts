@@ -8,6 +8,7 @@
  * @module
  */
 import { SluiceError } from "../io/errors.ts";
+import { LoopLag } from "../io/loop_lag.ts";
 import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
 import { type App, createApp } from "./app.ts";
 import { cliHelp, type CliOptions, parseCli } from "./cli.ts";
@@ -21,6 +22,8 @@ import { SlowReaderError } from "./sse/hub_errors.ts";
 const GRACE_MS = 20_000;
 /** How long event streams may take to say goodbye: they need one write. */
 const STREAM_GRACE_MS = 2_000;
+/** Requests are refused while the event loop is late by more than this: a client that waits longer mostly asks again. */
+const SHED_LAG_MS = 500;
 /** The exit code of a process that a second SIGINT ends at once: 128 + 2, as a shell reports it. */
 const EXIT_INTERRUPTED = 130;
 
@@ -30,6 +33,7 @@ interface Running {
   readonly app: App;
   readonly server: Server;
   readonly demo: Server | null;
+  readonly lag: LoopLag;
 }
 
 /** Address as it stands in a URL. */
@@ -58,11 +62,13 @@ function start(options: CliOptions): Running {
     demo = serve(quiet, handler);
   }
   let server: Server | null = null;
+  const lag = new LoopLag(selector.clock);
   const app = createApp({
     selector,
     upstream: options.upstream ?? urlOf(demo as Server),
     serverStats: () => server?.stats ?? null,
     ...(demoStats && { demoStats }),
+    lag,
     onUpstreamError: (error) => console.error(`upstream: ${error.message}`),
   });
   server = serve({
@@ -70,15 +76,18 @@ function start(options: CliOptions): Running {
     ...(options.fd === null ? { hostname: options.hostname, port: options.port } : { fd: options.fd }),
     onListen() {},
     onError,
+    shedding: { lagMs: SHED_LAG_MS, lag },
   }, app.handler);
-  return { selector, app, server, demo };
+  lag.start();
+  return { selector, app, server, demo, lag };
 }
 
 /** Drains and closes everything in order: the listener first, then what requests in progress used. */
-async function stop({ selector, app, server, demo }: Running): Promise<void> {
+async function stop({ selector, app, server, demo, lag }: Running): Promise<void> {
   const report = await server.shutdown({ graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS });
   await app.close();
   await demo?.shutdown({ graceMs: 0, streamGraceMs: 0 });
+  lag.stop();
   await selector.close();
   console.log(`stopped: ${report.finished} finished, ${report.ended} streams ended, ${report.cut} cut`);
 }

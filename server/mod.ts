@@ -22,6 +22,7 @@ export { Http1Error } from "./http1/errors.ts";
 export type { Fields, Framing, MessageHead, MessageLimits, RequestHead } from "./http1/message.ts";
 export type { ResolvedLimits, ServeLimits } from "./limits.ts";
 export { SERVE_LIMITS_DEFAULT } from "./limits.ts";
+export { type SheddingOptions, shedLoad } from "./load_shedding.ts";
 export * from "./log/errors.ts";
 export { checkEventKey, type EventId, formatEventId, parseEventId } from "./log/event_id.ts";
 export type { EventLog, LogEntry, LogGap, LogPage, LogReadLimits, MaybePromise } from "./log/event_log.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import { UnsupportedError } from "../io/errors.ts";
+import { LoopLag } from "../io/loop_lag.ts";
 import { openSelector } from "../io/open_selector.ts";
 import type { Addr, Clock, Listener, ListenOptions, Selector, TcpAddr, UnixAddr } from "../io/selector.ts";
 import { AddressCounter } from "./address_counter.ts";
@@ -13,6 +14,7 @@ import { ErrorHandler, type OnError, printError } from "./error_handler.ts";
 import type { Handler } from "./handler.ts";
 import { HeadStore } from "./http1/head_store.ts";
 import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
+import { type SheddingOptions, shedLoad } from "./load_shedding.ts";
 import { PlainHeads } from "./plain_heads.ts";
 import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prelude.ts";
 import { NO_FIELDS, TEXT_FIELDS } from "./reply.ts";
@@ -64,6 +66,8 @@ export interface ServeOptions<Address extends Addr = Addr> {
   readonly allowHalfClose?: boolean;
   /** Takes the PROXY protocol's header (versions 1 and 2) from these proxies, and the client's address from it. Default: from nobody. */
   readonly proxyProtocol?: ProxyProtocolOptions;
+  /** Answers 503 while the event loop is late, health and metrics excepted; see `SheddingOptions`. Default: never. */
+  readonly shedding?: SheddingOptions;
 }
 
 /** Options of a server that listens on a port. */
@@ -172,6 +176,8 @@ class HttpServer implements Server {
   readonly #selector: Selector;
   readonly #ownsSelector: boolean;
   readonly #listener: Listener;
+  /** Its own sampler of the loop's lag, if it needs one. */
+  readonly #lag: LoopLag | null;
   readonly #signal: AbortSignal | null;
   readonly #onAbort: () => void;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -185,9 +191,12 @@ class HttpServer implements Server {
     const proxyRule = options.proxyProtocol === undefined ? null : new ProxyRule(options.proxyProtocol);
     this.#ownsSelector = options.selector === undefined;
     this.#selector = options.selector ?? openSelector();
-    const context = createContext(handler, options, limits, deadlines, this.#selector);
-    this.#context = context;
+    const { shedding } = options;
+    const lag = shedding === undefined ? null : shedding.lag ?? new LoopLag(this.#selector.clock);
+    this.#lag = shedding?.lag === undefined ? lag : null;
     try {
+      const context = createContext(handler, options, limits, deadlines, this.#selector, lag);
+      this.#context = context;
       this.#listener = this.#selector.listen(
         listenOptions,
         () => proxyRule === null ? new Connection(context) : new ProxyPrelude(context, proxyRule),
@@ -197,8 +206,9 @@ class HttpServer implements Server {
       throw error;
     }
     this.addr = this.#listener.addr;
+    this.#lag?.start();
     const listener = this.#listener;
-    Object.defineProperty(context.stats, "connectionsRefused", {
+    Object.defineProperty(this.#context.stats, "connectionsRefused", {
       enumerable: true,
       get: () => listener.stats.refused,
     });
@@ -242,6 +252,7 @@ class HttpServer implements Server {
       const report = await done;
       await closed;
       this.#context.time.close();
+      this.#lag?.stop();
       if (this.#ownsSelector) await this.#selector.close();
       return report;
     } finally {
@@ -274,12 +285,16 @@ function createContext(
   limits: ResolvedLimits,
   deadlines: ServerContext["deadlines"],
   selector: Selector,
+  lag: LoopLag | null,
 ): ServerContext {
   const clock: Clock = selector.clock;
   const stats: CountingStats = createServerStats();
   const time = new ServerClock(clock, selector.timers);
+  const { shedding } = options;
   return {
-    handler,
+    handler: shedding === undefined || lag === null
+      ? handler
+      : shedLoad(handler, lag, shedding, () => stats.limitsReached.loopLag++),
     errors: new ErrorHandler(options.onError ?? printError),
     limits,
     messageLimits: {

@@ -59,6 +59,8 @@ export interface LimitCounters {
   bufferedBytesTotal: number;
   /** Lingering closes that ended because the peer went on sending. */
   lingerBytes: number;
+  /** Requests answered 503 because the event loop was late. */
+  loopLag: number;
 }
 
 /** One counter per deadline. */
@@ -132,6 +134,7 @@ export function createServerStats(): CountingStats {
       bufferedBytes: 0,
       bufferedBytesTotal: 0,
       lingerBytes: 0,
+      loopLag: 0,
     },
     deadlinesPassed: {
       prelude: 0,

@@ -79,8 +79,7 @@ Deno.test("SIGTERM with 100 event streams, 100 idle connections, 50 requests in 
 
 Deno.test("a second signal does not wait for what is in flight", async () => {
   await using upstream = await RawUpstream.start(async (connection) => {
-    await connection.head();
-    await connection.ended; // an answer never comes
+    await connection.ended; // an answer never comes, and the head may not have come either when the process exits
   });
   await using server = await spawnServe(["--upstream", upstream.url]);
   using idle = await RawClient.connect({ port: server.port });

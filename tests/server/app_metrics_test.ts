@@ -19,8 +19,9 @@ Deno.test("numbers are read when they are asked for, and every one of them has a
   const gateway = new GatewayCounters(() => null);
   await using hub = new EventHub({ heartbeatMs: null });
   const demo = { requests: 0, tokens: 7, tokensForNobody: 3, abandoned: 1, active: 2 };
+  const lag = { summary: () => ({ samples: 3, p50Ms: 1, p99Ms: 20, maxMs: 300 }), standingMs: 4 };
   const metrics = new Metrics();
-  registerMetrics(metrics, { server: () => server, gateway, hub: hub.stats, demo });
+  registerMetrics(metrics, { server: () => server, gateway, hub: hub.stats, demo, lag });
 
   server.connectionsOpen = 5;
   server.responsesByStatus[418] = 2;
@@ -44,6 +45,9 @@ Deno.test("numbers are read when they are asked for, and every one of them has a
     ['sluice_hub_events_total{kind="published"}', 1],
     ["sluice_demo_tokens_total", 7],
     ["sluice_demo_tokens_wasted_total", 3],
+    ['sluice_loop_lag_seconds{quantile="0.99"}', 0.02],
+    ['sluice_loop_lag_seconds{quantile="1"}', 0.3],
+    ["sluice_loop_lag_standing_seconds", 0.004],
   ];
   for (const [name, value] of expected) assertEquals(samples.get(name), value, name);
 });
@@ -56,9 +60,11 @@ Deno.test("before there is a server, and without a demo, their metrics have no s
     gateway: new GatewayCounters(() => null),
     hub: hub.stats,
     demo: null,
+    lag: null,
   });
   const text = metrics.render();
   assertMatch(text, /^# TYPE sluice_responses_total counter$/m);
   assert(!text.includes("sluice_responses_total{"));
   assert(!text.includes("sluice_demo"));
+  assert(!text.includes("sluice_loop_lag"));
 });
