@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { GatewayStats } from "../../server/gateway/gateway_stats.ts";
+import { HEAP_FLAGS } from "../support/heap.ts";
 import { peakRssBytes, resetPeakRss, rssBytes } from "../support/rss.ts";
 import { type Child, spawnChild } from "../support/spawn_child.ts";
 
@@ -36,7 +37,8 @@ async function withGatewayProcess(
   })();
   const script = new URL("support/gateway_child.ts", import.meta.url).pathname;
   {
-    await using child = spawnChild("deno", ["run", "-A", script, `http://127.0.0.1:${listener.addr.port}`]);
+    const args = ["run", "-A", HEAP_FLAGS, script, `http://127.0.0.1:${listener.addr.port}`];
+    await using child = spawnChild("deno", args);
     const [, port] = await child.stdout.match(/listening on http:\/\/\S+:(\d+)\s/);
     await warmUp(Number(port));
     await play(Number(port), child);

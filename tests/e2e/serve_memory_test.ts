@@ -1,6 +1,7 @@
 /** A GiB past a client that does not read, and past a handler that does not: nothing may pile up in the server. */
 import { assert, assertEquals } from "@std/assert";
 import type { ServerStats } from "../../server/server_stats.ts";
+import { HEAP_FLAGS } from "../support/heap.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { peakRssBytes, resetPeakRss, rssBytes } from "../support/rss.ts";
 import { type Child, spawnChild } from "../support/spawn_child.ts";
@@ -28,6 +29,7 @@ async function withServer(play: (port: number, child: Child) => Promise<void>): 
   await using child = spawnChild("deno", [
     "run",
     "-A",
+    HEAP_FLAGS,
     new URL("support/serve_child.ts", import.meta.url).pathname,
   ]);
   const port = Number((await child.stdout.match(/listening on http:\/\/\S+:(\d+) /))[1]);

@@ -1,11 +1,24 @@
 /** What tests of attacks share: a server with bounds of the test's, its metrics, and a client that only wants to be served. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async";
 import type { ServeDeadlines } from "../../../server/deadlines.ts";
 import type { ServeLimits } from "../../../server/limits.ts";
+import { HEAP_FLAGS } from "../../support/heap.ts";
 import { RawClient } from "../../support/raw_client.ts";
+import { peakRssBytes, resetPeakRss, rssBytes } from "../../support/rss.ts";
 import { type Child, spawnChild } from "../../support/spawn_child.ts";
+
+const MIB = 1024 * 1024;
+
+/** What an attack may leave behind in objects and buffers: counters, and code that was compiled on the way. */
+const LEFT_BYTES_MAX = 8 * MIB;
+
+/**
+ * What the process may grow by at most meanwhile. Attacks make the server produce several times that, so whoever queued it
+ * would be seen; what waits for the garbage collector is less by far, since the child runs with `HEAP_FLAGS`.
+ */
+const PEAK_BYTES_MAX = 128 * MIB;
 
 /** A server under attack. */
 export interface Attacked extends Child {
@@ -24,7 +37,8 @@ export interface Bounds {
 /** Starts `attacked_child.ts`. */
 export async function startAttacked(bounds: Bounds = {}, upstream?: string): Promise<Attacked> {
   const script = new URL("attacked_child.ts", import.meta.url).pathname;
-  const args = ["run", "--allow-net", "--allow-env=SLUICE_SELECTOR", script, JSON.stringify(bounds)];
+  const flags = ["--allow-net", "--allow-env=SLUICE_SELECTOR", HEAP_FLAGS];
+  const args = ["run", ...flags, script, JSON.stringify(bounds)];
   const child = spawnChild("deno", upstream === undefined ? args : [...args, upstream]);
   try {
     const [, url = ""] = await child.stdout.match(/listening on (http:\/\/\S+)\n/);
@@ -89,4 +103,26 @@ export async function servedDuring<T>(server: Attacked, attack: Promise<T>): Pro
     await delay(10); // a client, not a second attacker
   } while (!isOver);
   return await over;
+}
+
+/** What the server's process holds, garbage excluded. */
+export async function heldBytesOf(url: string): Promise<number> {
+  return Number(await getOnce(`${url}/held`));
+}
+
+/**
+ * Plays an attack while others are served (`servedDuring`), and when nothing of it is left (`untilQuiet`) sees to it that
+ * it cost no more memory than anybody may cost, and left none behind.
+ */
+export async function boundedDuring<T>(server: Attacked, attack: () => Promise<T>): Promise<T> {
+  const heldBefore = await heldBytesOf(server.url);
+  const before = rssBytes(server.pid);
+  resetPeakRss(server.pid);
+  const result = await servedDuring(server, attack());
+  await untilQuiet(server.url);
+  const growth = peakRssBytes(server.pid) - before;
+  assert(growth < PEAK_BYTES_MAX, `the process grew by ${growth} bytes`);
+  const left = await heldBytesOf(server.url) - heldBefore;
+  assert(left < LEFT_BYTES_MAX, `${left} bytes more are held than before`);
+  return result;
 }

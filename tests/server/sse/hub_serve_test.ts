@@ -5,6 +5,7 @@ import { serve } from "../../../server/serve.ts";
 import { decodeEvents, SseDecoder } from "../../../server/sse/decode.ts";
 import { EventHub, type EventHubOptions } from "../../../server/sse/event_hub.ts";
 import { curlStream } from "../../support/curl.ts";
+import { HEAP_FLAGS } from "../../support/heap.ts";
 import { RawClient } from "../../support/raw_client.ts";
 import { rssBytes } from "../../support/rss.ts";
 import { spawnChild } from "../../support/spawn_child.ts";
@@ -179,7 +180,13 @@ const STALLS = [
 for (const { name, readerLagBytesMax, cutSlow } of STALLS) {
   Deno.test(`memory stays flat while 128 MiB are published to a reader that takes nothing and ${name}`, async () => {
     const script = new URL("./support/hub_server.ts", import.meta.url).href;
-    await using child = spawnChild("deno", ["run", "--allow-all", script, `${readerLagBytesMax}`]);
+    await using child = spawnChild("deno", [
+      "run",
+      "--allow-all",
+      HEAP_FLAGS,
+      script,
+      `${readerLagBytesMax}`,
+    ]);
     const port = Number((await child.stdout.match(/port (\d+)\n/))[1]);
     const publish = async (mib: number) =>
       await (await fetch(`http://127.0.0.1:${port}/publish?mib=${mib}`)).json();
