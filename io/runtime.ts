@@ -10,7 +10,7 @@
 /** The part of Deno's global that is used here. */
 interface DenoGlobal {
   readonly version: { readonly deno: string };
-  readonly build: { readonly os: string };
+  readonly build: { readonly os: string; readonly arch: string };
   readonly env: { get(name: string): string | undefined };
   readonly permissions: {
     querySync(descriptor: { name: "env"; variable: string }): { readonly state: string };
@@ -20,6 +20,7 @@ interface DenoGlobal {
 /** The part of Node's and Bun's `process` that is used here. */
 interface ProcessGlobal {
   readonly platform: string;
+  readonly arch: string;
   readonly versions: { readonly node?: string; readonly bun?: string };
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -40,7 +41,12 @@ export interface Runtime {
   readonly version: string;
   /** The operating system in Node's words (`"linux"`, `"darwin"`, `"win32"`); empty when unknown. */
   readonly os: string;
+  /** The processor's architecture in Node's words (`"x64"`, `"arm64"`); empty when unknown. */
+  readonly arch: string;
 }
+
+/** Deno's words for architectures that have others in Node. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "x64", aarch64: "arm64" };
 
 /**
  * Tells which runtime this is.
@@ -60,15 +66,16 @@ export function detectRuntime(): Runtime {
       name: "deno",
       version: deno.version.deno,
       os: deno.build.os === "windows" ? "win32" : deno.build.os,
+      arch: ARCHITECTURES[deno.build.arch] ?? deno.build.arch,
     };
   }
   if (process?.versions.bun !== undefined) {
-    return { name: "bun", version: process.versions.bun, os: process.platform };
+    return { name: "bun", version: process.versions.bun, os: process.platform, arch: process.arch };
   }
   if (process?.versions.node !== undefined) {
-    return { name: "node", version: process.versions.node, os: process.platform };
+    return { name: "node", version: process.versions.node, os: process.platform, arch: process.arch };
   }
-  return { name: "unknown", version: "", os: "" };
+  return { name: "unknown", version: "", os: "", arch: "" };
 }
 
 /**

@@ -16,7 +16,8 @@ async function evaluate(code: string, ...flags: string[]): Promise<string> {
 
 Deno.test("this runtime is Deno, with its version and system", () => {
   const os = Deno.build.os === "windows" ? "win32" : Deno.build.os;
-  assertEquals(detectRuntime(), { name: "deno", version: Deno.version.deno, os });
+  const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
+  assertEquals(detectRuntime(), { name: "deno", version: Deno.version.deno, os, arch });
 });
 
 Deno.test("a variable is read when that is permitted", () => {
@@ -38,7 +39,9 @@ Deno.test("Node and Bun are told apart by their process, and anything else is un
   const names = ["Deno", "process"] as const;
   const own = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name)!);
   const detectWith = (versions: unknown) => {
-    const process = versions === null ? undefined : { platform: "linux", versions, env: { NAME: "value" } };
+    const process = versions === null
+      ? undefined
+      : { platform: "linux", arch: "x64", versions, env: { NAME: "value" } };
     Object.defineProperty(globalThis, "Deno", { value: undefined, configurable: true });
     Object.defineProperty(globalThis, "process", { value: process, configurable: true });
     try {
@@ -47,10 +50,13 @@ Deno.test("Node and Bun are told apart by their process, and anything else is un
       for (const [index, name] of names.entries()) Object.defineProperty(globalThis, name, own[index]!);
     }
   };
-  assertEquals(detectWith({ node: "24.1.0" }), [{ name: "node", version: "24.1.0", os: "linux" }, "value"]);
-  assertEquals(detectWith({ node: "24.1.0", bun: "1.4.5" }), [
-    { name: "bun", version: "1.4.5", os: "linux" },
+  assertEquals(detectWith({ node: "24.1.0" }), [
+    { name: "node", version: "24.1.0", os: "linux", arch: "x64" },
     "value",
   ]);
-  assertEquals(detectWith(null), [{ name: "unknown", version: "", os: "" }, null]);
+  assertEquals(detectWith({ node: "24.1.0", bun: "1.4.5" }), [
+    { name: "bun", version: "1.4.5", os: "linux", arch: "x64" },
+    "value",
+  ]);
+  assertEquals(detectWith(null), [{ name: "unknown", version: "", os: "", arch: "" }, null]);
 });

@@ -22,6 +22,7 @@ export interface Place {
 const REPOSITORY: Place = { about: "(the repository)", runtimes: [] };
 const DENO: Place = { about: "(Deno itself)", runtimes: [] };
 const PROGRAMS: Place = { about: "(programs for Deno)", runtimes: [] };
+const FFI: Place = { about: "(selectors on FFI)", runtimes: ["bun"] };
 const NODE_NET: Place = { about: "(the selector on node:net)", runtimes: ["node"] };
 
 const PLACES: Readonly<Record<string, Place>> = {
@@ -36,6 +37,10 @@ const PLACES: Readonly<Record<string, Place>> = {
   "e2e/embedding_runtimes_test.ts": REPOSITORY, // So does it.
   "e2e/compile_test.ts": DENO, // It is about `deno compile`.
   "io/selectors/native_deno_test.ts": DENO,
+  "io/ffi/constants_test.ts": FFI,
+  "io/ffi/layout_test.ts": FFI,
+  "io/ffi/libc_test.ts": FFI,
+  "io/ffi/load_test.ts": FFI,
   // The ready-made server and the examples, started as the processes they are.
   "server/main_test.ts": PROGRAMS,
   "e2e/browser_test.ts": PROGRAMS,
@@ -65,6 +70,7 @@ const DENO_TESTS: readonly string[] = [
   "e2e/foreign_servers_test.ts: our router runs under Deno.serve",
   "e2e/embedding_test.ts: the handlers run unchanged *",
   "e2e/embedding_test.ts: route() and serveDir() *",
+  "io/ffi/load_test.ts: permission *",
   "io/selectors/native_net_test.ts: without the net permission, *",
   "io/selectors/native_net_test.ts: connecting to a host that does not answer *",
   "io/selectors/native_net_test.ts: a process that ran out of descriptors *",
