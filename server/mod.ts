@@ -20,6 +20,18 @@ export type { PoolStats } from "./gateway/upstream_pool.ts";
 export type { Handler, HijackedConnection, ServeInfo } from "./handler.ts";
 export { Http1Error } from "./http1/errors.ts";
 export type { Fields, Framing, MessageHead, MessageLimits, RequestHead } from "./http1/message.ts";
+export * from "./jobs/errors.ts";
+export type {
+  JobClaim,
+  JobFailure,
+  JobPage,
+  JobQuery,
+  JobRecord,
+  JobState,
+  JobStore,
+  NewJob,
+} from "./jobs/job_store.ts";
+export { MemoryJobStore, type MemoryJobStoreOptions } from "./jobs/memory_job_store.ts";
 export type { ResolvedLimits, ServeLimits } from "./limits.ts";
 export { SERVE_LIMITS_DEFAULT } from "./limits.ts";
 export { type SheddingOptions, shedLoad } from "./load_shedding.ts";
