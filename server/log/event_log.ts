@@ -89,6 +89,13 @@ export interface EventLog {
   read(topic: string, after: string | number | null, limits: LogReadLimits): MaybePromise<LogPage>;
   /** The position at the end of a topic: everything that was appended is at or before it. */
   end(topic: string): MaybePromise<number>;
+  /**
+   * Drops a topic with all its entries, as trimming them would: a position in it before this leaves a `"trimmed"` gap. One
+   * that does not exist is no error.
+   *
+   * @throws LogClosedError
+   */
+  drop(topic: string): MaybePromise<void>;
   /** Gives back what it holds; later calls throw or reject with LogClosedError. Idempotent. */
   close(): Promise<void>;
 }

@@ -249,6 +249,13 @@ export class MemoryLog implements EventLog {
     return this.#offset;
   }
 
+  /** See `EventLog.drop`. */
+  drop(topic: string): void {
+    if (this.#isClosed) throw new LogClosedError("Cannot drop");
+    const kept = this.#topics.get(topic);
+    if (kept !== undefined) this.#drop(topic, kept);
+  }
+
   /** Drops everything. Idempotent. */
   close(): Promise<void> {
     this.#isClosed = true;
@@ -305,13 +312,18 @@ export class MemoryLog implements EventLog {
   /** Drops the topic that was appended to least recently. */
   #dropOldest(): void {
     const [name, topic] = this.#topics.entries().next().value!;
+    this.#stats.topicsDropped++;
+    this.#drop(name, topic);
+  }
+
+  #drop(name: string, topic: Topic): void {
     this.#topics.delete(name);
+    if (this.#newest === topic) this.#newest = null;
     const last = topic.entries.at(-1);
     this.#droppedOffset = Math.max(this.#droppedOffset, last?.offset ?? topic.trimmedOffset);
     this.#stats.bytes -= topic.bytes;
     this.#stats.entries -= topic.length;
     this.#stats.trimmed += topic.length;
-    this.#stats.topicsDropped++;
     this.#stats.topics = this.#topics.size;
   }
 }

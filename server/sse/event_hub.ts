@@ -85,6 +85,11 @@ export interface EventHubOptions {
 export interface SubscribeOptions {
   /** Where a reader begins that brings no last event id: with what comes (default), or with everything the log has. */
   readonly from?: "now" | "start";
+  /**
+   * Asked when the stream starts: whether the topic is complete (see `EventHub.complete`), so that the stream ends when
+   * everything was sent. Default no.
+   */
+  readonly isComplete?: () => boolean;
 }
 
 /** What the hub wants to know about the connection; `ServeInfo` and the info of other servers fit. */
@@ -259,7 +264,18 @@ export class EventHub {
     const refusal = TOPIC_NAME.test(topic) ? this.#refusal(topic, address) : new TopicNameError(topic);
     if (refusal !== null) return refuse(refusal);
     const position = lastEventIdOf(request) ?? (options.from === "start" ? null : FROM_NOW);
-    return new Reply(new HubReader(this.#core, topic, position, address), { headers: this.#headers });
+    const reader = new HubReader(this.#core, topic, position, address, options.isComplete);
+    return new Reply(reader, { headers: this.#headers });
+  }
+
+  /**
+   * Ends the streams of a topic's readers, each as soon as it was given everything: nothing will follow. An `EventSource`
+   * comes back all the same, until it is answered 204. Who subscribes later needs `isComplete`.
+   *
+   * @param topic as in `publish`
+   */
+  complete(topic: string): void {
+    this.#topics.get(topic)?.complete();
   }
 
   /** Ends every stream, each with a `retry:` of its own, and refuses what comes later. Closes its own log. Idempotent. */

@@ -92,25 +92,37 @@ export class HubReader implements BodyProducer, Beating {
   isReading = false;
   /** How many bytes the topic had delivered when it was last given something, if it is not live. */
   fedAtBytes = 0;
+  /** Whether its topic is complete: its stream ends when it was given everything. */
+  endsWhenLive = false;
   heartbeatGroup = -1;
   heartbeatIndex = -1;
   readonly #core: HubCore;
+  readonly #isComplete: () => boolean;
 
-  /** @param core its hub @param topicName where it reads @param position from where @param address for the limit per address */
+  /**
+   * @param core its hub
+   * @param topicName where it reads
+   * @param position from where
+   * @param address for the limit per address
+   * @param isComplete whether its topic is complete when its stream starts
+   */
   constructor(
     core: HubCore,
     topicName: string,
     position: string | null | typeof FROM_NOW,
     address: string | null,
+    isComplete: () => boolean = () => false,
   ) {
     this.#core = core;
     this.topicName = topicName;
     this.position = position;
     this.address = address;
+    this.#isComplete = isComplete;
   }
 
   start(writer: BodyWriter): void {
     this.writer = writer;
+    this.endsWhenLive = this.#isComplete();
     if (this.#core.join(this)) this.topic!.open(this);
     else this.finish();
   }
@@ -130,6 +142,12 @@ export class HubReader implements BodyProducer, Beating {
   beat(body: SharedBody): void {
     const writer = this.writer!;
     if (!writer.isPaused) writer.writeShared(body);
+  }
+
+  /** Ends the stream for good: nothing will follow. */
+  complete(): void {
+    this.#core.leave(this);
+    this.writer?.end();
   }
 
   /** Ends the stream in order: the reader is told when to come back. */

@@ -145,6 +145,14 @@ export class HubTopic implements ReaderTopic {
     counters.bytes += delivered * length;
   }
 
+  /** Nothing will follow: ends every reader's stream as soon as it was given everything. */
+  complete(): void {
+    for (const reader of [...this.#readers]) {
+      reader.endsWhenLive = true;
+      if (reader.isLive) reader.complete();
+    }
+  }
+
   /** Begins a reader's stream: the preamble, its position, and what the log has for it. */
   open(reader: HubReader): void {
     const { log, preamble } = this.#core;
@@ -220,6 +228,7 @@ export class HubTopic implements ReaderTopic {
       counters.bytes += body.plain.bytes.length;
     }
     reader.isLive = reader.topic === this; // a write may have found the client gone
+    if (reader.isLive && reader.endsWhenLive) reader.complete();
   }
 
   /** Keeps an event for readers whose answer of the log is on its way, and forgets the oldest when there are too many. */

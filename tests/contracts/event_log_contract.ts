@@ -203,6 +203,21 @@ function testBounds(test: Register): void {
     assertEquals([page.gap, texts(page)], ["trimmed", ["again"]]);
   });
 
+  test("a topic that is dropped is gone, its readers are told, and others are not touched", async ({ log }) => {
+    const first = await append(log, "x", "a");
+    await append(log, "y", "-");
+    await append(log, "x", "b");
+    await log.drop("x");
+    await log.drop("nothing");
+    assertEquals([texts(await read(log, "x", null)), texts(await read(log, "y", null))], [[], ["-"]]);
+    assertEquals((await read(log, "x", idOf(log, first))).gap, "trimmed");
+    const again = await append(log, "x", "c");
+    const page = await read(log, "x", idOf(log, first));
+    assertEquals([page.gap, texts(page)], ["trimmed", ["c"]]);
+    assertEquals((await read(log, "x", idOf(log, again))).gap, null);
+    assertGreater(again.offset, first.offset);
+  });
+
   test("limits below 1 and an empty topic are refused", async ({ log }) => {
     await assertRejects(() => read(log, "x", null, { entriesMax: 0, bytesMax: 1 }), RangeError);
     await assertRejects(() => read(log, "x", null, { entriesMax: 1, bytesMax: 0 }), RangeError);
@@ -216,6 +231,7 @@ function testBounds(test: Register): void {
     await assertRejects(() => append(log, "x", "y"), LogClosedError);
     await assertRejects(() => read(log, "x", null), LogClosedError);
     await assertRejects(async () => await log.end("x"), LogClosedError);
+    await assertRejects(async () => await log.drop("x"), LogClosedError);
   });
 }
 
@@ -356,6 +372,10 @@ export class DeferredLog implements EventLog {
   /** See `EventLog`. */
   end(topic: string): Promise<number> {
     return this.#later(this.reads, () => this.inner.end(topic));
+  }
+  /** See `EventLog`. */
+  drop(topic: string): Promise<void> {
+    return this.#later(this.appends, () => this.inner.drop(topic));
   }
   /** Lets the oldest answer to an append go, and what waits for it run; `false` when there is none. */
   answerAppend(): Promise<boolean> {

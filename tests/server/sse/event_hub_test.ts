@@ -356,3 +356,63 @@ Deno.test("a foreign server gets the same stream as a web response", async () =>
 async function waitFor(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
+
+Deno.test("a topic that is complete ends its readers' streams once they have everything, for good", async () => {
+  await using hub = new EventHub();
+  const live = connect(hub, "a");
+  const slow = connect(hub, "a", { takesAll: false, highBytes: 1 });
+  const other = connect(hub, "b");
+  await hub.publish("a", { data: "1" });
+  await hub.publish("a", { data: "2" });
+  hub.complete("a");
+  hub.complete("nobody reads it");
+  assertEquals([data(live), live.ended, live.retries], [["1", "2"], "end", []]);
+  while (slow.ended === null) slow.take(10);
+  slow.take(Infinity);
+  assertEquals([data(slow), slow.ended], [["1", "2"], "end"]);
+  assertEquals([other.ended, hub.stats.readers, hub.stats.topics], [null, 1, 1]);
+});
+
+Deno.test("a reader of a topic that was complete before gets everything, and the end", async () => {
+  await using hub = new EventHub();
+  const first = await hub.publish("a", { data: "1" });
+  await hub.publish("a", { data: "2" });
+  const isComplete = () => true;
+  const all = connect(hub, "a", { from: "start", isComplete });
+  assertEquals([data(all), all.ended], [["1", "2"], "end"]);
+  const rest = connect(hub, "a", { lastEventId: first, isComplete });
+  assertEquals([data(rest), rest.ended], [["2"], "end"]);
+  const slow = connect(hub, "a", { from: "start", isComplete, takesAll: false, highBytes: 1 });
+  while (slow.ended === null) slow.take(5);
+  slow.take(Infinity);
+  assertEquals(data(slow), ["1", "2"]);
+  assertEquals(hub.stats.readers, 0);
+});
+
+Deno.test("whether a topic is complete is asked when the stream starts", async () => {
+  await using hub = new EventHub();
+  await hub.publish("a", { data: "1" });
+  let isComplete = false;
+  const response = hub.subscribe(request(), "a", undefined, { from: "start", isComplete: () => isComplete });
+  isComplete = true; // meanwhile
+  const producer = rawReply(response)!.body as BodyProducer;
+  const writer = new FakeWriter(producer);
+  producer.start(writer);
+  assertEquals([data(writer), writer.ended], [["1"], "end"]);
+});
+
+Deno.test("a log that answers late ends the stream after its answer", async () => {
+  const log = new DeferredLog(new MemoryLog());
+  await using hub = new EventHub({ log });
+  const published = hub.publish("a", { data: "1" });
+  await log.answerAll();
+  await published;
+  const writer = connect(hub, "a", { from: "start" });
+  const late = hub.publish("a", { data: "2" });
+  await log.answerAppend();
+  await late;
+  hub.complete("a");
+  assertEquals(writer.ended, null);
+  await log.answerAll();
+  assertEquals([data(writer), writer.ended], [["1", "2"], "end"]);
+});
