@@ -14,6 +14,7 @@
  */
 import { BIG_BLOCK_BYTES, Block, BLOCK_BYTES, type BlockPool } from "./block_pool.ts";
 import { SharedChunk } from "./shared_chunk.ts";
+import { slimArray } from "./slim_array.ts";
 
 /** UTF-8 needs at most three bytes for a UTF-16 code unit (RFC 3629 §3: four only for a pair of units). */
 const UTF8_BYTES_PER_UNIT_MAX = 3;
@@ -31,7 +32,7 @@ type Part = Block | SharedChunk;
 /** See the module's text. */
 export class WriteQueue {
   readonly #pool: BlockPool;
-  #parts: Part[] = [];
+  #parts: Part[] = slimArray();
   /** Bytes of the first part that are gone. */
   #offset = 0;
   /** The last part, when it is a block with room left. */
@@ -193,7 +194,7 @@ export class WriteQueue {
       if (index > 0 || !this.#isFirstHeld) this.#giveBack(part);
       else (this.#held ??= []).push(part);
     }
-    this.#parts = [];
+    this.#parts = slimArray();
     this.#tail = null;
     this.#offset = 0;
     this.#isFirstHeld = false;

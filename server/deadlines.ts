@@ -104,6 +104,12 @@ function resolveDeadline(name: string, value: number | null): number {
 /** Which of a connection's deadlines passed. */
 export type DeadlineSlot = "read" | "handler" | "write" | "total";
 
+/** Hears of deadlines that passed. */
+export interface DeadlineOwner {
+  /** The deadline of `slot` passed; the slot is empty now. */
+  slotPassed(slot: DeadlineSlot, now: number): void;
+}
+
 /** The deadlines of one connection, on one timer. Times are the clock's; `Infinity` is none. */
 export class DeadlineSet {
   #read = Infinity;
@@ -114,12 +120,12 @@ export class DeadlineSet {
   #armed = Infinity;
   readonly #timer: Timer;
   readonly #clock: Clock;
-  readonly #passed: (slot: DeadlineSlot, now: number) => void;
+  readonly #owner: DeadlineOwner;
 
-  /** @param passed called for a slot whose deadline passed; the slot is empty then */
-  constructor(timers: Timers, clock: Clock, passed: (slot: DeadlineSlot, now: number) => void) {
+  /** @param owner told of a slot whose deadline passed */
+  constructor(timers: Timers, clock: Clock, owner: DeadlineOwner) {
     this.#clock = clock;
-    this.#passed = passed;
+    this.#owner = owner;
     this.#timer = timers.idle(() => this.#fire());
   }
 
@@ -191,6 +197,6 @@ export class DeadlineSet {
     else if (slot === "handler") this.#handler = Infinity;
     else if (slot === "write") this.#write = Infinity;
     else this.#total = Infinity;
-    this.#passed(slot, now);
+    this.#owner.slotPassed(slot, now);
   }
 }

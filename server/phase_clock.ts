@@ -12,7 +12,13 @@
  * @module
  */
 import type { Clock, Timers } from "../io/selector.ts";
-import { BODY_RATE_WINDOW_MS, DeadlineSet, type DeadlineSlot, type ResolvedDeadlines } from "./deadlines.ts";
+import {
+  BODY_RATE_WINDOW_MS,
+  type DeadlineOwner,
+  DeadlineSet,
+  type DeadlineSlot,
+  type ResolvedDeadlines,
+} from "./deadlines.ts";
 import type { DeadlineCounters } from "./server_stats.ts";
 
 /** The connection, as the clock sees it. */
@@ -29,7 +35,7 @@ export interface PhaseOwner {
 type Phase = "none" | "prelude" | "firstByte" | "head" | "body" | "keepAlive" | "linger";
 
 /** The deadlines of one connection; see the module's text. */
-export class PhaseClock {
+export class PhaseClock implements DeadlineOwner {
   #phase: Phase = "none";
   readonly #times: ResolvedDeadlines;
   readonly #owner: PhaseOwner;
@@ -47,7 +53,7 @@ export class PhaseClock {
     this.#times = times;
     this.#owner = owner;
     this.#clock = clock;
-    this.#deadlines = new DeadlineSet(timers, clock, (slot, now) => this.#passed(slot, now));
+    this.#deadlines = new DeadlineSet(timers, clock, this);
   }
 
   /** Nothing is awaited from the peer. */
@@ -143,7 +149,7 @@ export class PhaseClock {
     this.#deadlines.write = now + this.#times.writeStallMs;
   }
 
-  #passed(slot: DeadlineSlot, now: number): void {
+  slotPassed(slot: DeadlineSlot, now: number): void {
     switch (slot) {
       case "read":
         return this.#readPassed(now);

@@ -69,7 +69,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     this.intake = new RequestIntake(
       this,
       server.messageLimits,
-      server.heads,
+      server,
       server.limits.unreadBodyBytesMax,
     );
   }

@@ -17,6 +17,7 @@ import type { Http1Error } from "./http1/errors.ts";
 import type { HeadStore } from "./http1/head_store.ts";
 import type { Fields, MessageLimits, MessageSink, RequestHead } from "./http1/message.ts";
 import { RequestParser } from "./http1/parser.ts";
+import type { ScannerPool } from "./http1/scanner_pool.ts";
 
 /** The connection, as its intake sees it. */
 export interface IntakeOwner {
@@ -70,12 +71,17 @@ export class RequestIntake implements MessageSink<RequestHead> {
   /**
    * @param owner the connection
    * @param limits bounds of each request
-   * @param store where heads are kept
+   * @param shared where heads are kept, and scanners borrowed
    * @param unreadBytesMax bytes of an unread body that are dropped before it is too much
    */
-  constructor(owner: IntakeOwner, limits: MessageLimits, store: HeadStore, unreadBytesMax: number) {
+  constructor(
+    owner: IntakeOwner,
+    limits: MessageLimits,
+    shared: { readonly heads: HeadStore; readonly scanners: ScannerPool },
+    unreadBytesMax: number,
+  ) {
     this.#owner = owner;
-    this.#parser = new RequestParser(this, limits, { store });
+    this.#parser = new RequestParser(this, limits, { store: shared.heads, scanners: shared.scanners });
     this.#unreadBytesMax = unreadBytesMax;
   }
 

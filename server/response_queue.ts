@@ -13,6 +13,7 @@
  */
 import { ConnectionClosedError } from "../io/errors.ts";
 import type { Addr, Transport } from "../io/selector.ts";
+import { slimArray } from "../io/slim_array.ts";
 import { DeliveryWatch } from "./delivery_watch.ts";
 import { type Exchange, READY, SENDING, SENT, WAITING } from "./exchange.ts";
 import type { HijackedConnection } from "./handler.ts";
@@ -74,7 +75,7 @@ export class ResponseQueue implements SenderOwner {
   readonly #link: ConnectionLink;
   readonly #host: QueueHost;
   /** Exchanges whose response is not complete, in the order of their requests. */
-  readonly #exchanges: Exchange[] = [];
+  readonly #exchanges: Exchange[] = slimArray();
   #deliveries: DeliveryWatch | null = null;
   /** As what the last response was counted while the server stops; `null` when it was not. */
   #lastCount: "ended" | "finished" | null = null;

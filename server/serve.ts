@@ -13,6 +13,8 @@ import { resolveDeadlines, type ServeDeadlines } from "./deadlines.ts";
 import { ErrorHandler, type OnError, printError } from "./error_handler.ts";
 import type { Handler } from "./handler.ts";
 import { HeadStore } from "./http1/head_store.ts";
+import type { MessageLimits } from "./http1/message.ts";
+import { ScannerPool } from "./http1/scanner_pool.ts";
 import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
 import { type SheddingOptions, shedLoad } from "./load_shedding.ts";
 import { PlainHeads } from "./plain_heads.ts";
@@ -279,6 +281,19 @@ function listenOptionsOf(options: ServeOptions, limits: ResolvedLimits): ListenO
   return { ...common, hostname, port, reusePort };
 }
 
+/** The limits that are the engine's. */
+function messageLimitsOf(limits: ResolvedLimits): MessageLimits {
+  return {
+    startLineBytesMax: limits.requestLineBytesMax,
+    headerBytesMax: limits.headerBytesMax,
+    headersMax: limits.headersMax,
+    bodyBytesMax: limits.bodyBytesMax,
+    chunkExtensionBytesMax: limits.chunkExtensionBytesMax,
+    trailerBytesMax: limits.trailerBytesMax,
+    trailersMax: limits.trailersMax,
+  };
+}
+
 function createContext(
   handler: Handler,
   options: ServeOptions,
@@ -290,6 +305,7 @@ function createContext(
   const clock: Clock = selector.clock;
   const stats: CountingStats = createServerStats();
   const time = new ServerClock(clock, selector.timers);
+  const messageLimits = messageLimitsOf(limits);
   const { shedding } = options;
   return {
     handler: shedding === undefined || lag === null
@@ -297,15 +313,7 @@ function createContext(
       : shedLoad(handler, lag, shedding, () => stats.limitsReached.loopLag++),
     errors: new ErrorHandler(options.onError ?? printError),
     limits,
-    messageLimits: {
-      startLineBytesMax: limits.requestLineBytesMax,
-      headerBytesMax: limits.headerBytesMax,
-      headersMax: limits.headersMax,
-      bodyBytesMax: limits.bodyBytesMax,
-      chunkExtensionBytesMax: limits.chunkExtensionBytesMax,
-      trailerBytesMax: limits.trailerBytesMax,
-      trailersMax: limits.trailersMax,
-    },
+    messageLimits,
     deadlines,
     stats,
     clock,
@@ -316,6 +324,7 @@ function createContext(
     connections: new Set(),
     addresses: new AddressCounter(limits.connectionsPerAddressMax),
     heads: new HeadStore(),
+    scanners: new ScannerPool(messageLimits),
     allowHalfClose: options.allowHalfClose === true,
     draining: null,
     onConnectionGone: null,

@@ -10,6 +10,7 @@ import type { Handler } from "./handler.ts";
 import type { AddressCounter } from "./address_counter.ts";
 import type { HeadStore } from "./http1/head_store.ts";
 import type { MessageLimits } from "./http1/message.ts";
+import type { ScannerPool } from "./http1/scanner_pool.ts";
 import type { ResolvedLimits } from "./limits.ts";
 import type { PlainHeads } from "./plain_heads.ts";
 import type { ServerClock } from "./server_clock.ts";
@@ -70,6 +71,8 @@ export interface ServerContext {
   readonly addresses: AddressCounter;
   /** Where heads are kept. */
   readonly heads: HeadStore;
+  /** Where scanners of heads are borrowed. */
+  readonly scanners: ScannerPool;
   /** Whether a FIN of the client's leaves its exchanges alone. */
   readonly allowHalfClose: boolean;
   /** What the shutdown counts; `null` before it. */

@@ -10,7 +10,6 @@
 import { ChunkedDecoder } from "./chunked_decoder.ts";
 import { Http1Error, LocalProtocolError, type MessageRole } from "./errors.ts";
 import { assertLimits } from "./limits.ts";
-import { Meaning } from "./meaning.ts";
 import type { MessageHead, MessageLimits, MessageParser, MessageSink } from "./message.ts";
 import type { RefusalId } from "./refusals.ts";
 import { REFUSED } from "./section_scanner.ts";
@@ -43,8 +42,6 @@ export abstract class MessageReader<Head extends MessageHead> implements Message
   protected readonly sink: MessageSink<Head>;
   /** Bounds of each message. */
   protected readonly limits: MessageLimits;
-  /** What a head's fields mean; used again for each. */
-  protected readonly meaning = new Meaning();
   /** Where in a message the reader is: one of the states above. */
   protected state: number = IDLE;
   readonly #role: MessageRole;

@@ -12,3 +12,4 @@ export type * from "./message.ts";
 export { MessageReader } from "./message_reader.ts";
 export * from "./parser.ts";
 export * from "./refusals.ts";
+export { ScannerPool } from "./scanner_pool.ts";

@@ -19,12 +19,19 @@ import {
 import type { MessageLimits, MessageSink, RequestHead, ResponseHead } from "./message.ts";
 import { AFTER_EMPTY, AT_EMPTY_LF, IDLE, IN_HEAD, MessageReader } from "./message_reader.ts";
 import { MORE, REFUSED } from "./section_scanner.ts";
-import { RequestScanner, ResponseScanner } from "./start_line.ts";
+import { ScannerPool } from "./scanner_pool.ts";
+import { type RequestScanner, ResponseScanner } from "./start_line.ts";
 
 /** What the two roles need besides the bytes. */
 export interface ParserOptions {
   /** Where retained heads are copied to; without one, each gets an array of its own. */
   readonly store?: HeadStore;
+}
+
+/** What a parser of requests may share with others. */
+export interface RequestParserOptions extends ParserOptions {
+  /** Where scanners are borrowed, with the same limits as the parser's; without one, the parser has its own. */
+  readonly scanners?: ScannerPool;
 }
 
 /**
@@ -46,7 +53,9 @@ export interface ParserOptions {
  * ```
  */
 export class RequestParser extends MessageReader<RequestHead> {
-  readonly #scanner: RequestScanner;
+  readonly #scanners: ScannerPool;
+  /** Borrowed while a head is coming in. */
+  #scanner: RequestScanner | null = null;
   readonly #store: HeadStore | null;
   /** The view that is lent to the sink, to be used again; `null` if the last one was retained. */
   #head: RequestHeadView | null = null;
@@ -56,16 +65,16 @@ export class RequestParser extends MessageReader<RequestHead> {
    *
    * @param sink who hears the events
    * @param limits bounds of each message
-   * @param options where retained heads go
+   * @param options what it shares with others
    * @throws {RangeError} a limit that cannot be kept
    */
   constructor(
     sink: MessageSink<RequestHead>,
     limits: MessageLimits = MESSAGE_LIMITS_DEFAULT,
-    options: ParserOptions = {},
+    options: RequestParserOptions = {},
   ) {
     super(sink, limits, "request");
-    this.#scanner = new RequestScanner(limits);
+    this.#scanners = options.scanners ?? new ScannerPool(limits);
     this.#store = options.store ?? null;
   }
 
@@ -86,17 +95,18 @@ export class RequestParser extends MessageReader<RequestHead> {
       return start;
     }
     this.state = IN_HEAD;
-    const scanner = this.#scanner;
+    const scanner = this.#scanner ??= this.#scanners.take();
     const after = scanner.read(bytes, start, end);
     if (after === MORE) return end;
     const head = this.#head ?? new RequestHeadView(this.#store);
-    const refusal = after === REFUSED ? scanner.refusal : head.load(scanner, this.meaning);
+    const refusal = after === REFUSED ? scanner.refusal : head.load(scanner, scanner.meaning);
     if (refusal !== null) this.fail(refusal);
     else this.beginBody(head, !head.keepAlive);
     // Not to hold on to a retained head, and with it to its slab, while the connection is idle.
     this.#head = head.isRetained ? null : head;
     if (!head.isRetained) head.release();
-    scanner.reset();
+    this.#scanner = null;
+    this.#scanners.give(scanner);
     return after === REFUSED ? start : after;
   }
 }
@@ -182,7 +192,7 @@ export class ResponseParser extends MessageReader<ResponseHead> {
     const head = this.#head ?? new ResponseHeadView(this.#store);
     const refusal = after === REFUSED
       ? scanner.refusal
-      : head.load(scanner, this.meaning, expected.method, expected.offersUpgrade);
+      : head.load(scanner, scanner.meaning, expected.method, expected.offersUpgrade);
     if (refusal !== null) this.fail(refusal);
     else if (head.isInterim) this.#tellInterim(head);
     else {

@@ -5,6 +5,7 @@
  * @module
  */
 import { CR, DIGIT_0, DIGIT_9, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from "./grammar.ts";
+import { Meaning } from "./meaning.ts";
 import type { MessageLimits } from "./message.ts";
 import { AT_LINE, REFUSED, SectionScanner } from "./section_scanner.ts";
 
@@ -33,6 +34,8 @@ const VERSION_BYTES = 8;
 class StartLineScanner extends SectionScanner {
   /** The sender's minor version; all above 1 are taken as 1 (RFC 9110 §2.5). */
   minorVersion: 0 | 1 = 1;
+  /** What the head's fields mean; used again for each head. */
+  readonly meaning: Meaning = new Meaning();
   /** Bytes of the start line and its CRLF. */
   protected readonly lineBytesMax: number;
   /** Major version seen; any but 1 is refused once the version is known to be well-formed. */

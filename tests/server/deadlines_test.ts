@@ -18,7 +18,7 @@ function open() {
   const clock = new VirtualClock();
   const timers = new TimerWheel(clock);
   const passed: [string, number][] = [];
-  const deadlines = new DeadlineSet(timers, clock, (slot, now) => passed.push([slot, now]));
+  const deadlines = new DeadlineSet(timers, clock, { slotPassed: (slot, now) => passed.push([slot, now]) });
   return { clock, timers, deadlines, passed };
 }
 
@@ -113,10 +113,12 @@ Deno.test("a deadline that lies in the past passes at the next tick, not from wi
 Deno.test("what is set from within a passing deadline counts, in any slot", async () => {
   const clock = new VirtualClock();
   const passed: string[] = [];
-  const deadlines: DeadlineSet = new DeadlineSet(new TimerWheel(clock), clock, (slot, now) => {
-    passed.push(slot);
-    if (slot === "write") deadlines.read = now + 100;
-    if (slot === "read" && passed.length < 4) deadlines.read = now + 100;
+  const deadlines: DeadlineSet = new DeadlineSet(new TimerWheel(clock), clock, {
+    slotPassed(slot, now) {
+      passed.push(slot);
+      if (slot === "write") deadlines.read = now + 100;
+      if (slot === "read" && passed.length < 4) deadlines.read = now + 100;
+    },
   });
   deadlines.write = 100;
   await clock.advance(1_000);
