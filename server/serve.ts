@@ -24,6 +24,7 @@ import { ServerClock } from "./server_clock.ts";
 import type { ServerContext } from "./server_context.ts";
 import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
 import { resolveGrace, Shutdown, type ShutdownOptions, type ShutdownReport } from "./shutdown.ts";
+import { serveWorkers, type ServeWorkersOptions, type WorkersServer } from "./workers/serve_workers.ts";
 import { WriteBudget } from "./write_budget.ts";
 
 /** Options of `serve`. Those that `Deno.serve` has mean the same here. */
@@ -146,8 +147,19 @@ export function serve(options: ServeUnixOptions & { readonly handler: Handler })
  * @param handler called for each request
  */
 export function serve(options: ServeOptions, handler: Handler): Server;
+/**
+ * The same in several threads that share the port; the handler is a module's, loaded in each of them.
+ *
+ * @param options how many workers, which module, where to listen
+ * @returns the server, once all workers listen
+ * @throws as a rejection: `WorkerStartError` when a worker does not come to listen, with the module's error as cause
+ */
+export function serve(options: ServeWorkersOptions): Promise<WorkersServer>;
 // deno-lint-ignore no-explicit-any -- the overloads promise the kind of address that the options ask for
 export function serve(first: unknown, second?: unknown): any {
+  if (second === undefined && typeof first === "object" && first !== null && "workers" in first) {
+    return serveWorkers(first as ServeWorkersOptions);
+  }
   const { options, handler } = sortArguments(first, second);
   return new HttpServer(options, handler);
 }
@@ -166,6 +178,9 @@ function sortArguments(first: unknown, second: unknown): { options: ServeOptions
     throw new TypeError(
       `Cannot serve: the handler must be a function, not ${handler === null ? "null" : typeof handler}`,
     );
+  }
+  if ("workers" in options) {
+    throw new TypeError("Cannot serve with workers and a handler: name the module that exports the handler");
   }
   return { options: options as ServeOptions, handler: handler as Handler };
 }

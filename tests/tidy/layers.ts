@@ -71,6 +71,7 @@ const RUNTIME_FILES: readonly RegExp[] = [
   /^io\/tls\.ts$/,
   /^pool\/worker\w*\.ts$/,
   /^server\/(?:\w+\/)*sqlite_\w+\.ts$/, // stores on node:sqlite
+  /^server\/workers\/thread_\w+\.ts$/, // what opens a thread, and what runs in it
   /^server\/main\.ts$/,
   /^server\/error_handler\.ts$/, // prints what nobody else would hear of
 ];

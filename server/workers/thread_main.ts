@@ -1,0 +1,94 @@
+/**
+ * What runs in a worker thread that serves: loads the module, listens, counts, stops when told.
+ *
+ * It is an entry point, started by `openThread`; it exports nothing. An uncaught error ends the thread, as it would a
+ * process: its group hears of it and starts another one.
+ *
+ * @module
+ */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { openSelector, type SelectedSelector } from "../../io/open_selector.ts";
+import { serve, type Server } from "../serve.ts";
+import type { TcpAddr } from "../../io/selector.ts";
+import { describeError } from "./errors.ts";
+import type { FromWorker, ToWorker, WorkerConfig } from "./protocol.ts";
+import { serviceOf, type WorkerService } from "./worker_module.ts";
+
+/** How often counters are told unasked, so that little of them is lost with a thread that crashes. */
+const TELL_EVERY_MS = 1_000;
+
+/** A worker at work. */
+interface Running {
+  readonly selector: SelectedSelector;
+  readonly service: WorkerService;
+  readonly server: Server<TcpAddr>;
+}
+
+/** Starts to serve. */
+async function start({ module, selectorKind, serve: options, ...rest }: WorkerConfig): Promise<Running> {
+  const { index, workers, data } = rest;
+  const exported: Readonly<Record<string, unknown>> = await import(module);
+  const selector = openSelector(selectorKind === null ? {} : { kind: selectorKind });
+  try {
+    const service = await serviceOf(exported, { selector, index, workers, data }, module);
+    const { fetch, onError } = service;
+    const server = serve(
+      { ...options, selector, reusePort: true, onListen() {}, ...(onError && { onError }) },
+      fetch,
+    );
+    return { selector, service, server };
+  } catch (error) {
+    await selector.close();
+    throw error;
+  }
+}
+
+/** Tells the counters now and then, when they have changed. */
+function tellStats({ selector, server }: Running, tell: (message: FromWorker) => void): void {
+  let told = -1;
+  const timer = selector.timers.idle(() => {
+    const { bytesReceived, connectionsTotal } = server.stats;
+    if (bytesReceived + connectionsTotal !== told) tell({ type: "stats", stats: { ...server.stats } });
+    told = bytesReceived + connectionsTotal;
+    timer.reset(TELL_EVERY_MS);
+  });
+  timer.reset(TELL_EVERY_MS);
+  server.finished.then(() => timer.cancel(), () => timer.cancel());
+}
+
+/** Runs a worker from its start to its end. */
+async function main(config: WorkerConfig, port: MessagePort): Promise<void> {
+  const tell = (message: FromWorker) => port.postMessage(message);
+  let running: Running;
+  try {
+    running = await start(config);
+  } catch (error) {
+    tell({ type: "failed", error: describeError(error) });
+    return;
+  }
+  const { selector, service, server } = running;
+  let isStopping = false;
+  port.on("message", (message: ToWorker) => {
+    if (message.type === "stats") return tell({ type: "stats", stats: { ...server.stats } });
+    const report = server.shutdown(message.options);
+    if (isStopping) return;
+    isStopping = true;
+    const stop = async () => {
+      const { stats } = server;
+      const done = await report;
+      await service.close?.();
+      await selector.close();
+      tell({ type: "stopped", report: done, stats: { ...stats } });
+    };
+    stop().catch((error) => { // Only what the module's own `close` throws: the thread ends with it.
+      queueMicrotask(() => {
+        throw error;
+      });
+    });
+  });
+  tellStats(running, tell);
+  const { hostname, port: bound } = server.addr;
+  tell({ type: "listening", hostname, port: bound, selection: selector.selection });
+}
+
+if (parentPort !== null) await main((workerData as { config: WorkerConfig }).config, parentPort);
