@@ -13,14 +13,26 @@ export { SERVE_DEADLINES_DEFAULT } from "./deadlines.ts";
 export type { DemoCounts } from "./demo/chat_answer.ts";
 export { type DemoStats, type DemoUpstream, demoUpstream } from "./demo/demo_upstream.ts";
 export type { DemoTime } from "./demo/token_stream.ts";
+export type { DurationHistogram } from "./duration_counts.ts";
 export * from "./gateway/errors.ts";
 export { type Gateway, gateway, type GatewayInfo, type GatewayOptions } from "./gateway/gateway.ts";
-export type { DurationHistogram, GatewayOutcome, GatewayStats } from "./gateway/gateway_stats.ts";
+export type { GatewayOutcome, GatewayStats } from "./gateway/gateway_stats.ts";
 export type { PoolStats } from "./gateway/upstream_pool.ts";
 export type { Handler, HijackedConnection, ServeInfo } from "./handler.ts";
 export { Http1Error } from "./http1/errors.ts";
 export type { Fields, Framing, MessageHead, MessageLimits, RequestHead } from "./http1/message.ts";
 export * from "./jobs/errors.ts";
+export { type JobRequest, Jobs, type JobsOptions } from "./jobs/jobs.ts";
+export type { JobsShutdownOptions, JobsShutdownReport } from "./jobs/jobs.ts";
+export type { JobContext, JobRunner } from "./jobs/job_runner.ts";
+export type { AttemptOutcome, JobsStats, RunnerStats } from "./jobs/jobs_stats.ts";
+export { jobsRouter, type JobsRouterOptions } from "./jobs/jobs_router.ts";
+export {
+  type ComputeMessage,
+  type ComputeStream,
+  streamRunner,
+  type StreamRunnerOptions,
+} from "./jobs/stream_runner.ts";
 export type {
   JobClaim,
   JobFailure,

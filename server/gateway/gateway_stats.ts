@@ -1,11 +1,9 @@
 /**
  * What a gateway counts.
  *
- * Times to the first byte go into fixed buckets, so that a scrape costs nothing to prepare and many gateways' counts can
- * be added up.
- *
  * @module
  */
+import { DurationCounts, type DurationHistogram } from "../duration_counts.ts";
 import type { UpstreamErrorKind } from "./errors.ts";
 import type { PoolStats } from "./upstream_pool.ts";
 
@@ -21,18 +19,6 @@ export type GatewayOutcome =
   | "cancelled"
   /** The gateway answered by itself: a request that is not forwarded, or a gateway that is closed. */
   | "refused";
-
-/** Counts of durations in fixed buckets. */
-export interface DurationHistogram {
-  /** Upper bounds of the buckets, milliseconds, rising; the last bucket, above all of them, has none. */
-  readonly boundsMs: readonly number[];
-  /** How many durations fell into each bucket; one more than there are bounds. Not cumulative. */
-  readonly counts: readonly number[];
-  /** Sum of all durations, milliseconds. */
-  readonly sumMs: number;
-  /** How many durations there were. */
-  readonly count: number;
-}
 
 /** A gateway's counters, rising, and gauges, as they are now. */
 export interface GatewayStats {
@@ -58,47 +44,8 @@ export interface GatewayStats {
   readonly pool: PoolStats;
 }
 
-/**
- * Bounds of the buckets, milliseconds: from a cached answer on the same machine to a model that thinks for a minute, in
- * steps of 2 to 2.5, as Prometheus's client libraries have them.
- */
-const BOUNDS_MS: readonly number[] = [
-  1,
-  2.5,
-  5,
-  10,
-  25,
-  50,
-  100,
-  250,
-  500,
-  1_000,
-  2_500,
-  5_000,
-  10_000,
-  30_000,
-  60_000,
-];
-
 /** A pool before its first connection. */
 const POOL_UNUSED: PoolStats = { open: 0, idle: 0, connecting: 0, queued: 0, opened: 0, reused: 0 };
-
-/** Counts durations. */
-export class DurationCounts implements DurationHistogram {
-  readonly boundsMs: readonly number[] = BOUNDS_MS;
-  readonly counts: number[] = new Array(BOUNDS_MS.length + 1).fill(0);
-  sumMs = 0;
-  count = 0;
-
-  /** Counts one duration, milliseconds. */
-  add(ms: number): void {
-    let bucket = 0;
-    while (bucket < BOUNDS_MS.length && ms > BOUNDS_MS[bucket]!) bucket++;
-    this.counts[bucket]!++;
-    this.sumMs += ms;
-    this.count++;
-  }
-}
 
 /** The counters, for those who count. */
 export class GatewayCounters implements GatewayStats {

@@ -78,3 +78,53 @@ export class JobStoreClosedError extends JobError {
     super("SLUICE_JOB_STORE_CLOSED", `${doing}: the job store is closed`, 503);
   }
 }
+
+/** No runner of that name is here. */
+export class UnknownRunnerError extends JobError {
+  /** The name. */
+  readonly runner: string;
+  /** Makes the error. @param runner the name @param known those there are */
+  constructor(runner: string, known: readonly string[]) {
+    super(
+      "SLUICE_JOB_UNKNOWN_RUNNER",
+      `Cannot enqueue: there is no runner ${JSON.stringify(runner.slice(0, 100))}, but: ${known.join(", ")}`,
+      400,
+    );
+    this.runner = runner;
+  }
+}
+
+/** A job is not to be repeated: thrown by a runner, or made of an input that it refuses. */
+export class JobRejectedError extends JobError {
+  /** Makes the error. @param why for the client */
+  constructor(why: string, options?: ErrorOptions) {
+    super("SLUICE_JOB_REJECTED", `Cannot run the job: ${why}`, 400, options);
+  }
+}
+
+/** The job was cancelled; the reason of its signal. */
+export class JobCancelledError extends JobError {
+  /** Takes no detail. */
+  constructor() {
+    super("SLUICE_JOB_CANCELLED", "Cannot go on with the job: it was cancelled", 409);
+  }
+}
+
+/** The attempt took too long; the reason of its signal. */
+export class JobTimeoutError extends JobError {
+  /** How long it was given, milliseconds. */
+  readonly timeoutMs: number;
+  /** Makes the error. @param timeoutMs how long it was given */
+  constructor(timeoutMs: number) {
+    super("SLUICE_JOB_TIMEOUT", `Cannot go on with the job: not done within ${timeoutMs} ms`, 504);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** The service stops; the job goes back to the queue; the reason of its signal. */
+export class JobsStoppingError extends JobError {
+  /** Makes the error. @param doing what was asked or is broken off */
+  constructor(doing = "Cannot go on with the job") {
+    super("SLUICE_JOBS_STOPPING", `${doing}: the jobs service is stopping`, 503);
+  }
+}

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { DurationCounts, GatewayCounters } from "../../../server/gateway/gateway_stats.ts";
+import { DurationCounts } from "../../../server/duration_counts.ts";
+import { GatewayCounters } from "../../../server/gateway/gateway_stats.ts";
 
 Deno.test("a duration falls into the first bucket whose bound it does not exceed", () => {
   const counts = new DurationCounts();
