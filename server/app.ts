@@ -1,12 +1,13 @@
 /**
- * What `deno task serve` serves, as one handler: the gateway at `/v1/*`, topics at `/events/:topic`, health, metrics and
- * the page.
+ * What `deno task serve` serves, as one handler: the gateway at `/v1/*`, topics at `/events/:topic`, jobs at `/jobs`,
+ * health, metrics and the page.
  *
  * | request | answer |
  * |---|---|
  * | any `/v1/*` | forwarded to the upstream |
  * | `GET /events/:topic` | the topic's event stream, resumable by `Last-Event-ID` |
  * | `POST /events/:topic` | publishes; a JSON object `{ event?, data, id? }`, or the body's text as data; 201 with the id |
+ * | `POST /jobs`, `GET /jobs`, `GET /jobs/:id`, `GET /jobs/:id/events`, `DELETE /jobs/:id` | see `jobsRouter` |
  * | `GET /healthz` | 200, or 503 once the server is stopping |
  * | `GET /metrics` | Prometheus text |
  * | `GET /` | the page |
@@ -18,10 +19,17 @@
  */
 import type { LoopLag } from "../io/loop_lag.ts";
 import type { Selector } from "../io/selector.ts";
+import { registerJobMetrics } from "./app_job_metrics.ts";
 import { registerMetrics } from "./app_metrics.ts";
+import { chatRunner } from "./demo/chat_runner.ts";
 import type { DemoStats } from "./demo/demo_upstream.ts";
+import { DurationCounts } from "./duration_counts.ts";
 import { gateway } from "./gateway/gateway.ts";
 import type { Handler, ServeInfo } from "./handler.ts";
+import type { JobRunner } from "./jobs/job_runner.ts";
+import { Jobs } from "./jobs/jobs.ts";
+import { jobsRouter } from "./jobs/jobs_router.ts";
+import { MemoryJobStore } from "./jobs/memory_job_store.ts";
 import { Metrics } from "./metrics.ts";
 import { PAGE_CSP, PAGE_HTML } from "./page/page.ts";
 import { problem } from "./problem.ts";
@@ -44,6 +52,8 @@ export interface AppOptions {
   readonly demoStats?: DemoStats;
   /** Who measures the event loop's lag, for the metrics. */
   readonly lag?: LoopLag;
+  /** Runners of jobs, beside `chat`, which streams from the upstream. */
+  readonly runners?: Readonly<Record<string, JobRunner>>;
   /** Hears of the upstream's failures; default: nobody. */
   readonly onUpstreamError?: (error: Error) => void;
 }
@@ -52,7 +62,9 @@ export interface AppOptions {
 export interface App {
   /** Answers requests. */
   readonly handler: Handler;
-  /** Closes the gateway and the hub; after the server has been shut down. */
+  /** The jobs; to be shut down with the server. */
+  readonly jobs: Jobs;
+  /** Closes the jobs, the gateway and the hub; after the server has been shut down. */
   close(): Promise<void>;
 }
 
@@ -68,6 +80,9 @@ export function createApp(options: AppOptions): App {
   const { selector, upstream, onUpstreamError } = options;
   const proxy = gateway({ upstream, selector, ...(onUpstreamError && { onError: onUpstreamError }) });
   const hub = new EventHub({ timers: selector.timers });
+  const store = new MemoryJobStore({ clock: selector.clock });
+  const runners = { chat: chatRunner(proxy), ...options.runners };
+  const jobs = new Jobs({ runners, store, time: selector });
   const metrics = new Metrics();
   registerMetrics(metrics, {
     server: options.serverStats,
@@ -76,6 +91,8 @@ export function createApp(options: AppOptions): App {
     demo: options.demoStats ?? null,
     lag: options.lag ?? null,
   });
+  const { boundsMs } = new DurationCounts();
+  registerJobMetrics(metrics, { stats: () => jobs.stats, counts: () => store.counts(), boundsMs });
   const router = new Router()
     .get("/", page)
     .get("/healthz", health)
@@ -86,10 +103,14 @@ export function createApp(options: AppOptions): App {
       { bodyBytesMax: PUBLISH_BYTES_MAX },
       (request, info) => publish(hub, request, info),
     )
+    .mount("/jobs", jobsRouter(jobs))
     .all("/v1/*", proxy);
   return {
     handler: router.handler,
+    jobs,
     async close() {
+      await jobs.shutdown({ graceMs: 0 });
+      await store.close();
       await hub.close();
       await proxy.close();
     },

@@ -22,6 +22,8 @@ import { SlowReaderError } from "./sse/hub_errors.ts";
 const GRACE_MS = 20_000;
 /** How long event streams may take to say goodbye: they need one write. */
 const STREAM_GRACE_MS = 2_000;
+/** How long jobs at work may go on: what is lost then is begun again by hand, in memory as they are. */
+const JOBS_GRACE_MS = 10_000;
 /** Requests are refused while the event loop is late by more than this: a client that waits longer mostly asks again. */
 const SHED_LAG_MS = 500;
 /** The exit code of a process that a second SIGINT ends at once: 128 + 2, as a shell reports it. */
@@ -84,11 +86,19 @@ function start(options: CliOptions): Running {
 
 /** Drains and closes everything in order: the listener first, then what requests in progress used. */
 async function stop({ selector, app, server, demo, lag }: Running): Promise<void> {
-  const report = await server.shutdown({ graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS });
+  const [report, jobs] = await Promise.all([
+    server.shutdown({ graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS }),
+    app.jobs.shutdown({ graceMs: JOBS_GRACE_MS }),
+  ]);
   await app.close();
   await demo?.shutdown({ graceMs: 0, streamGraceMs: 0 });
   lag.stop();
   await selector.close();
+  if (jobs.finished + jobs.waiting > 0) {
+    console.error(
+      `jobs: ${jobs.finished} finished, ${jobs.released} broken off, ${jobs.waiting} lost with the process`,
+    );
+  }
   console.log(`stopped: ${report.finished} finished, ${report.ended} streams ended, ${report.cut} cut`);
 }
 

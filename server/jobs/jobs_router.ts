@@ -4,7 +4,7 @@
  * | request | answer |
  * |---|---|
  * | `POST /` | enqueues `{ runner, input?, priority?, delayMs? }`; 202, the job, and its `Location`; an `Idempotency-Key` is obeyed |
- * | `GET /` | jobs, the newest first; `?state=`, `?runner=`, `?limit=` up to 100, `?cursor=` as the `Link` to the next page has it |
+ * | `GET /` | `{ runners, jobs, next }`: names of runners, and jobs, the newest first; `?state=`, `?runner=`, `?limit=` up to 100, `?cursor=` as the `Link` to the next page has it |
  * | `GET /:id` | the job |
  * | `GET /:id/events` | its story as an event stream, resumable by `Last-Event-ID`, which ends with the job |
  * | `DELETE /:id` | cancels: 200 and the cancelled job, or 202 while its runner is being told; 409 when it is over |
@@ -116,7 +116,7 @@ async function list(jobs: Jobs, request: Request): Promise<Response> {
     searchParams.set("cursor", next);
     headers.push(["link", `<${pathname}?${searchParams}>; rel="next"`]);
   }
-  return Reply.json({ jobs: page.map(viewOf), next }, { headers });
+  return Reply.json({ runners: jobs.runnerNames, jobs: page.map(viewOf), next }, { headers });
 }
 
 async function show(jobs: Jobs, id: string): Promise<Response> {

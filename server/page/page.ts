@@ -1,5 +1,5 @@
 /**
- * The small page that `deno task serve` shows at `/`: a chat through the gateway and a live topic, in plain HTML.
+ * The small page that `deno task serve` shows at `/`: a chat through the gateway, a live topic, and jobs, in plain HTML.
  *
  * It is one string without outside parts, so that a remote `mod.ts`, a compiled executable and a read-free permission
  * set can all serve it. Styles and script stand inline; the policy that `PAGE_CSP` gives admits just them and requests
@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { JOBS_SCRIPT } from "./jobs_script.ts";
 import { PAGE_SCRIPT } from "./page_script.ts";
 import { PAGE_STYLE } from "./page_style.ts";
 
@@ -51,8 +52,19 @@ export const PAGE_HTML = `<!doctype html>
     </form>
     <p id="topic-status" class="status" role="status">Open this page twice: both see every event.</p>
   </section>
+  <section aria-labelledby="jobs-title" class="wide">
+    <h2 id="jobs-title">Jobs</h2>
+    <p class="hint"><code>POST /jobs</code> a reload, or a second tab, gets each job's whole story</p>
+    <form id="job">
+      <select id="runner" aria-label="Runner"></select>
+      <input id="job-input" aria-label="Input" autocomplete="off" maxlength="4000">
+      <button type="submit">Start</button>
+    </form>
+    <p id="job-status" class="status" role="status">ready</p>
+    <ol id="jobs"></ol>
+  </section>
 </main>
 </body>
-<script>${PAGE_SCRIPT}</script>
+<script>${PAGE_SCRIPT}${JOBS_SCRIPT}</script>
 </html>
 `;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** CSS of the page: two panels side by side, stacked on narrow screens, light or dark as the system says. */
+/** CSS of the page: two panels side by side and one below, stacked on narrow screens, light or dark as the system says. */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d4d9df, #38414c); --panel: light-dark(#fff, #171c22);
   --ground: light-dark(#f3f5f7, #0e1216); --text: light-dark(#1c2530, #dfe6ee); --soft: light-dark(#5b6876, #93a1b0);
@@ -27,7 +27,14 @@ ol.output li + li { border-top: 1px solid var(--line); }
 ol.output small { color: var(--soft); margin-right: 0.5rem; font-family: ui-monospace, monospace; }
 form { display: flex; gap: 0.5rem; }
 input { flex: 1; min-width: 0; }
-input, button { font: inherit; padding: 0.45rem 0.75rem; border: 1px solid var(--line); border-radius: 0.5rem;
+.wide { grid-column: 1 / -1; min-height: 12rem; }
+#jobs { list-style: none; margin: 0.5rem 0 0; padding: 0; }
+#jobs li { border-top: 1px solid var(--line); padding: 0.5rem 0; display: grid; gap: 0.25rem 0.75rem;
+  grid-template-columns: 1fr auto; align-items: center; }
+#jobs progress { width: 100%; }
+#jobs .said { grid-column: 1 / -1; max-height: 6rem; overflow-y: auto; white-space: pre-wrap; overflow-wrap: anywhere;
+  color: var(--soft); font-size: 0.9rem; }
+input, button, select { font: inherit; padding: 0.45rem 0.75rem; border: 1px solid var(--line); border-radius: 0.5rem;
   background: var(--ground); color: inherit; }
 button[type=submit] { background: var(--accent); border-color: var(--accent); color: light-dark(#fff, #06232a); }
 button:disabled { opacity: 0.5; }

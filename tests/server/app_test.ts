@@ -1,15 +1,20 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openSelector } from "../../io/open_selector.ts";
 import { createApp } from "../../server/app.ts";
+import type { JobRunner } from "../../server/jobs/job_runner.ts";
 import { serve, type Server } from "../../server/serve.ts";
 
 /** Runs `body` against a served app whose upstream nobody listens at. */
-async function withApp(body: (url: string, server: Server) => Promise<void>): Promise<void> {
+async function withApp(
+  body: (url: string, server: Server) => Promise<void>,
+  runners: Record<string, JobRunner> = {},
+): Promise<void> {
   await using selector = openSelector();
   let server: Server | null = null;
   const app = createApp({
     selector,
     upstream: "http://127.0.0.1:9",
+    runners,
     serverStats: () => server?.stats ?? null,
   });
   server = serve({ selector, port: 0, hostname: "127.0.0.1", onListen() {} }, app.handler);
@@ -109,6 +114,30 @@ Deno.test("metrics tell what the server, gateway and hub did", async () => {
     assertMatch(text, /^sluice_connections_open [1-9]\d*$/m);
     assertMatch(text, /^sluice_bytes_total\{direction="sent"\} [1-9]\d*$/m);
   });
+});
+
+Deno.test("jobs are served, with the runners that were given beside the chat, and are counted", async () => {
+  const double = { run: (input: unknown) => Promise.resolve(2 * Number(input)) };
+  await withApp(async (url) => {
+    const created = await post(`${url}/jobs`, '{"runner":"double","input":21}', JSON_TYPE);
+    assertEquals(created.status, 202);
+    const story = await (await fetch(`${url}/jobs/${created.body.id}/events`)).text();
+    assertMatch(story, /event: done\ndata: \{"result":42,/);
+    const { runners, jobs } = await (await fetch(`${url}/jobs`)).json();
+    assertEquals([runners, jobs.length], [["chat", "double"], 1]);
+    const chat = await post(`${url}/jobs`, '{"runner":"chat","input":{"prompt":"hello"}}', JSON_TYPE);
+    const failed = await (await fetch(`${url}/jobs/${chat.body.id}/events`)).text();
+    assertMatch(failed, /event: failed\ndata: .*answered 502/); // nobody listens at the upstream
+    const text = await (await fetch(`${url}/metrics`)).text();
+    for (
+      const sample of [
+        'sluice_jobs{state="done"} 1',
+        'sluice_jobs{state="failed"} 1',
+        'sluice_jobs_attempts_total{runner="double",outcome="done"} 1',
+        'sluice_jobs_wait_seconds_count{runner="double"} 1',
+      ]
+    ) assertStringIncludes(text, `${sample}\n`);
+  }, { double });
 });
 
 Deno.test("a server that is stopping is not healthy", async () => {

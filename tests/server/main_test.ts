@@ -48,6 +48,36 @@ Deno.test("an upstream that refuses is a 502 with a problem body, and standard e
   await server.stderr.match(/upstream: .*127\.0\.0\.1:9/);
 });
 
+Deno.test("curl starts a chat as a job, follows it, cancels it, and reads its whole story again", async () => {
+  await using server = await spawnServe();
+  const input = { prompt: "hello", sluice_demo: { tokens: 100_000, tokens_per_second: 200 } };
+  const key = ["--header", "Idempotency-Key: once"];
+  const start = async () => {
+    const { stdout } = await curl(
+      "--include",
+      ...key,
+      "--json",
+      JSON.stringify({ runner: "chat", input }),
+      `${server.url}/jobs`,
+    );
+    return /^location: (\S+)/im.exec(stdout)![1]!;
+  };
+  const path = await start();
+  assertEquals(await start(), path);
+  const job = `${server.url}${path}`;
+  const reader = curlStream(`${job}/events`);
+  await reader.stdout.match(/(event: output\ndata: .+\n\n[^]*){3}/);
+  await reader.stop("SIGKILL"); // a reader that goes leaves the job alone
+  const cancelled = await curl("--request", "DELETE", "--write-out", " %{http_code}", job);
+  assertMatch(cancelled.stdout, /"isCancelRequested":true.* 202$/);
+  const whole = await curl(`${job}/events`); // and ends by itself
+  const names = [...whole.stdout.matchAll(/^event: (\w+)$/gm)].map((match) => match[1]);
+  assertEquals([names.slice(0, 3), names.at(-1)], [["queued", "started", "output"], "cancelled"]);
+  assertMatch(whole.stdout, /event: cancelled\ndata: \{"how":"stopped",/);
+  const metrics = await curl(`${server.url}/metrics`);
+  assertStringIncludes(metrics.stdout, 'sluice_jobs_attempts_total{runner="chat",outcome="cancelled"} 1\n');
+});
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`${signal} ends event streams with a retry, says what became of them, and exits 0`, async () => {
     await using server = await spawnServe();

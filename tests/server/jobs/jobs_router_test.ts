@@ -46,7 +46,7 @@ Deno.test("a job is enqueued, shown, followed to its end, and listed", async () 
   );
   const { body } = await json("GET", "?state=done");
   assertEquals([body.jobs.map((job: { id: string }) => job.id), body.next], [[id], null]);
-  assertEquals([body.jobs[0].result, body.jobs[0].failure], [7, null]);
+  assertEquals([body.jobs[0].result, body.jobs[0].failure, body.runners], [7, null, ["held"]]);
 });
 
 Deno.test("an EventSource that comes back after the end is answered 204, and so stops", async () => {
