@@ -22,6 +22,7 @@ import { encodeInterimHead } from "./http1/encoder.ts";
 import type { Fields, RequestHead } from "./http1/message.ts";
 import type { IncomingBody, IncomingBodyOwner } from "./incoming_body.ts";
 import type { RequestSource } from "./request.ts";
+import type { RequestUrls } from "./request_urls.ts";
 import type { ResponseWriter } from "./response_writer.ts";
 
 /** The handler is at work. */
@@ -48,6 +49,8 @@ export interface ExchangeOwner {
   readonly localAddr: Addr;
   /** Whether the server begins to stop. */
   readonly isDraining: boolean;
+  /** Makes the requests' URLs. */
+  readonly urls: RequestUrls;
   /** `info.completed` was asked for. */
   watch(exchange: Exchange): void;
   /** Writes an interim head, or keeps it until the exchange's turn comes. */
@@ -203,6 +206,10 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
   }
 
   // ---- RequestSource: what the request is made of -----------------------------------------------------------------
+
+  get urls(): RequestUrls {
+    return this.#owner.urls;
+  }
 
   get scheme(): "http" {
     return "http";

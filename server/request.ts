@@ -22,6 +22,7 @@ import { collectBody } from "./collect_body.ts";
 import type { RequestHead } from "./http1/message.ts";
 import { createHeaders } from "./request_headers.ts";
 import { requestPath, requestUrl, urlPath } from "./request_url.ts";
+import type { RequestUrls } from "./request_urls.ts";
 import { forwardMembers } from "./web_stand_in.ts";
 
 /** Where a request comes from: what the server knows of it. */
@@ -30,6 +31,8 @@ export interface RequestSource {
   readonly head: RequestHead;
   /** Scheme of the connection. */
   readonly scheme: "http" | "https";
+  /** Makes the URL, if what is known of other requests may be used. */
+  readonly urls?: RequestUrls;
   /** Own host and port: who the request is for when its Host says nothing of use. */
   readonly authority: string;
   /** The body; `null` when there is none. */
@@ -62,8 +65,7 @@ class ServedRequest {
   }
 
   get url(): string {
-    const { head, scheme, authority } = this.#source;
-    return this.#url ??= requestUrl(head, scheme, authority);
+    return this.#url ??= urlOf(this.#source);
   }
 
   get headers(): Headers {
@@ -169,6 +171,12 @@ class ServedRequest {
 Object.setPrototypeOf(ServedRequest.prototype, Request.prototype);
 Object.defineProperty(ServedRequest.prototype, "constructor", { value: Request, enumerable: false });
 forwardMembers<Request>(ServedRequest.prototype, new Request("http://localhost/"), ServedRequest.realOf);
+
+/** The URL, by what is known of other requests if that may be used. */
+function urlOf(source: RequestSource): string {
+  const { urls } = source;
+  return urls === undefined ? requestUrl(source.head, source.scheme, source.authority) : urls.urlOf(source);
+}
 
 /** The body as the web shows it: none for methods whose requests have none there. */
 function webBodyOf(source: RequestSource): BodySource | null {

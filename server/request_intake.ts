@@ -14,10 +14,8 @@
 import type { Transport } from "../io/selector.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Http1Error } from "./http1/errors.ts";
-import type { HeadStore } from "./http1/head_store.ts";
 import type { Fields, MessageLimits, MessageSink, RequestHead } from "./http1/message.ts";
-import { RequestParser } from "./http1/parser.ts";
-import type { ScannerPool } from "./http1/scanner_pool.ts";
+import { RequestParser, type RequestParserOptions } from "./http1/parser.ts";
 
 /** The connection, as its intake sees it. */
 export interface IntakeOwner {
@@ -71,17 +69,17 @@ export class RequestIntake implements MessageSink<RequestHead> {
   /**
    * @param owner the connection
    * @param limits bounds of each request
-   * @param shared where heads are kept, and scanners borrowed
+   * @param shared what the server's parsers share
    * @param unreadBytesMax bytes of an unread body that are dropped before it is too much
    */
   constructor(
     owner: IntakeOwner,
     limits: MessageLimits,
-    shared: { readonly heads: HeadStore; readonly scanners: ScannerPool },
+    shared: RequestParserOptions,
     unreadBytesMax: number,
   ) {
     this.#owner = owner;
-    this.#parser = new RequestParser(this, limits, { store: shared.heads, scanners: shared.scanners });
+    this.#parser = new RequestParser(this, limits, shared);
     this.#unreadBytesMax = unreadBytesMax;
   }
 

@@ -62,7 +62,7 @@ export function requestUrl(source: UrlSource, scheme: "http" | "https", authorit
   const { target, targetForm } = source;
   if (targetForm === "absolute") return parseAbsolute(target) ?? `${scheme}://${authority}/`;
   const host = targetForm === "authority" ? target : source.get("host");
-  const origin = originOf(scheme, host) ?? `${scheme}://${authority}`;
+  const origin = normalOrigin(scheme, host) ?? `${scheme}://${authority}`;
   // RFC 9112 §3.3: an asterisk stands for an empty path and query, which the URL standard writes as "/".
   if (targetForm !== "origin") return `${origin}/`;
   return origin + normalTarget(target);
@@ -95,16 +95,26 @@ export function urlPath(url: string): string {
   return query === -1 ? url.slice(start) : url.slice(start, query);
 }
 
-/** An origin-form target in its normal form. */
-function normalTarget(target: string): string {
+/**
+ * An origin-form target in its normal form.
+ *
+ * @param target as sent
+ */
+export function normalTarget(target: string): string {
   if (NORMAL_TARGET.test(target) && !DOT_SEGMENT.test(target)) return target;
   // Put behind an authority it always parses: it begins with "/". No part is put together again, since `search` does not
   // tell an empty query from none.
   return new URL(PARSER_BASE + target).href.slice(PARSER_BASE.length);
 }
 
-/** Scheme and authority in their normal form; `null` when there is no host or it is none for a URL. */
-function originOf(scheme: string, host: string | null): string | null {
+/**
+ * Scheme and authority in their normal form.
+ *
+ * @param scheme of the connection
+ * @param host the authority as sent
+ * @returns `null` when there is no host or it is none for a URL
+ */
+export function normalOrigin(scheme: string, host: string | null): string | null {
   if (host === null || host === "") return null;
   if (NORMAL_NAME.test(host) || NORMAL_IPV4.test(host)) return `${scheme}://${host}`;
   const url = URL.parse(`${scheme}://${host}/`);

@@ -75,6 +75,11 @@ const NO_NOTES: Readonly<FieldNotes> = Object.freeze({
   isEventStream: false,
 });
 
+// Deno looks its web classes up at every mention of a global.
+const WebHeaders = Headers;
+const WebStream = ReadableStream;
+const WebBlob = Blob;
+
 const NO_BYTES = new Uint8Array(0);
 const NO_BODY: Framing = Object.freeze({ kind: "none" });
 const CHUNKED: Framing = Object.freeze({ kind: "chunked" });
@@ -94,7 +99,7 @@ export function sendResponse(owner: SenderOwner, exchange: Exchange, response: R
   let notes: Readonly<FieldNotes>;
   try {
     raw = rawReply(response) ?? readResponse(response);
-    if (raw.fields instanceof Headers) raw = { ...raw, fields: linesOf(raw.fields) };
+    if (raw.fields instanceof WebHeaders) raw = { ...raw, fields: linesOf(raw.fields) };
     notes = noteFields(raw.fields);
     if (raw.status === 101) {
       throw new TypeError("Cannot send 101 (Switching Protocols): it takes info.hijack()");
@@ -154,9 +159,9 @@ export function encodeRefusal(server: ServerContext, status: number, text: strin
 export function discardResponse(owner: WriterOwner, response: Response): void {
   try {
     const { body } = rawReply(response) ?? readResponse(response);
-    if (body instanceof ReadableStream) body.cancel().catch((error) => owner.report(error));
+    if (body instanceof WebStream) body.cancel().catch((error) => owner.report(error));
     else if (
-      typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !(body instanceof Blob)
+      typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !(body instanceof WebBlob)
     ) {
       producerOf(owner, body, false).onClosed?.(null);
     }
@@ -168,7 +173,9 @@ export function discardResponse(owner: WriterOwner, response: Response): void {
 /** RFC 9110 §9.3.6: any 2xx to CONNECT begins a tunnel, which only a handler that takes the connection over can serve. */
 function refuseTunnel(owner: SenderOwner, exchange: Exchange, raw: RawReply): void {
   const { body } = raw;
-  if (typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !(body instanceof Blob)) {
+  if (
+    typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !(body instanceof WebBlob)
+  ) {
     producerOf(owner, body, false).onClosed?.(null);
   }
   sendError(owner, exchange, 501, "CONNECT is not served here\n");
@@ -266,7 +273,7 @@ function sendObject(
   } catch (error) { // A stream that is locked.
     return owner.fail(exchange, error);
   }
-  if (body instanceof Blob) return sendProducer(owner, exchange, raw, notes, producer, body.size);
+  if (body instanceof WebBlob) return sendProducer(owner, exchange, raw, notes, producer, body.size);
   if (!(producer instanceof StreamProducer) || notes.length !== null || notes.isEventStream) {
     return sendProducer(
       owner,
@@ -393,8 +400,8 @@ function producerOf(
 ): BodyProducer {
   const kind = isEventStream ? "stream" : "body";
   const report = (error: unknown) => owner.report(error);
-  if (body instanceof ReadableStream) return new StreamProducer(body, kind, report);
-  if (body instanceof Blob) return new StreamProducer(body.stream(), kind, report);
+  if (body instanceof WebStream) return new StreamProducer(body, kind, report);
+  if (body instanceof WebBlob) return new StreamProducer(body.stream(), kind, report);
   return isProducer(body) ? body : new IterableProducer(body, kind, report);
 }
 

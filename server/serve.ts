@@ -13,6 +13,7 @@ import { resolveDeadlines, type ServeDeadlines } from "./deadlines.ts";
 import { ErrorHandler, type OnError, printError } from "./error_handler.ts";
 import type { Handler } from "./handler.ts";
 import { HeadStore } from "./http1/head_store.ts";
+import { KnownHead } from "./http1/known_head.ts";
 import type { MessageLimits } from "./http1/message.ts";
 import { ScannerPool } from "./http1/scanner_pool.ts";
 import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.ts";
@@ -20,6 +21,7 @@ import { type SheddingOptions, shedLoad } from "./load_shedding.ts";
 import { PlainHeads } from "./plain_heads.ts";
 import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prelude.ts";
 import { NO_FIELDS, TEXT_FIELDS } from "./reply.ts";
+import { RequestUrls } from "./request_urls.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerContext } from "./server_context.ts";
 import { type CountingStats, createServerStats, type ServerStats } from "./server_stats.ts";
@@ -338,8 +340,8 @@ function createContext(
     budget: options.writeBudget ?? new WriteBudget(limits.bufferedBytesTotalMax),
     connections: new Set(),
     addresses: new AddressCounter(limits.connectionsPerAddressMax),
-    heads: new HeadStore(),
-    scanners: new ScannerPool(messageLimits),
+    parsing: { store: new HeadStore(), known: new KnownHead(), scanners: new ScannerPool(messageLimits) },
+    urls: new RequestUrls(),
     allowHalfClose: options.allowHalfClose === true,
     draining: null,
     onConnectionGone: null,

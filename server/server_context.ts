@@ -8,11 +8,11 @@ import type { ResolvedDeadlines } from "./deadlines.ts";
 import type { ErrorHandler } from "./error_handler.ts";
 import type { Handler } from "./handler.ts";
 import type { AddressCounter } from "./address_counter.ts";
-import type { HeadStore } from "./http1/head_store.ts";
 import type { MessageLimits } from "./http1/message.ts";
-import type { ScannerPool } from "./http1/scanner_pool.ts";
+import type { RequestParserOptions } from "./http1/parser.ts";
 import type { ResolvedLimits } from "./limits.ts";
 import type { PlainHeads } from "./plain_heads.ts";
+import type { RequestUrls } from "./request_urls.ts";
 import type { ServerClock } from "./server_clock.ts";
 import type { CountingStats } from "./server_stats.ts";
 import type { WriteBudget } from "./write_budget.ts";
@@ -69,10 +69,10 @@ export interface ServerContext {
   readonly connections: Set<ServerConnection>;
   /** How many of them each address has. */
   readonly addresses: AddressCounter;
-  /** Where heads are kept. */
-  readonly heads: HeadStore;
-  /** Where scanners of heads are borrowed. */
-  readonly scanners: ScannerPool;
+  /** What its parsers share. */
+  readonly parsing: RequestParserOptions;
+  /** Makes the requests' URLs. */
+  readonly urls: RequestUrls;
   /** Whether a FIN of the client's leaves its exchanges alone. */
   readonly allowHalfClose: boolean;
   /** What the shutdown counts; `null` before it. */

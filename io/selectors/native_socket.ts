@@ -23,6 +23,7 @@ import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { connectionError, connectionStatusError } from "./native_errors.ts";
+import { canTakeReads, takeReads } from "./native_read.ts";
 import { type HandleWriter, WRITE_PENDING, type WriteHandle, WRITTEN } from "./native_write.ts";
 
 /** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
@@ -145,6 +146,10 @@ export class NativeTransport extends TransportBase {
     socket.on("end", onSocketEnd);
     socket.on("close", onSocketClose);
     if (mode === "events") socket.on("data", onSocketData);
+    else if (canTakeReads(handle)) {
+      const { readBuffer } = host;
+      takeReads(handle, (bytesRead) => this.takeRead(readBuffer, bytesRead), (status) => this.#fail(status));
+    }
   }
 
   /** Calls `opened`, then begins to read. Call from a dispatch. */

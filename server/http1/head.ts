@@ -39,6 +39,16 @@ abstract class HeadView extends FieldsView implements MessageHead {
     this.#store = store;
   }
 
+  /** Where the head's bytes are, from `wireStart`, `wireBytes` of them. */
+  get wire(): Uint8Array {
+    return this.bytes;
+  }
+
+  /** See `wire`. */
+  get wireStart(): number {
+    return this.base;
+  }
+
   retain(): this {
     if (this.isRetained) return this;
     const { base, bytes } = this;

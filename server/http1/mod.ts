@@ -6,6 +6,7 @@
 export * from "./encoder.ts";
 export * from "./errors.ts";
 export * from "./head_store.ts";
+export * from "./known_head.ts";
 export * from "./leniencies.ts";
 export * from "./limits.ts";
 export type * from "./message.ts";

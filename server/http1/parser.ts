@@ -10,6 +10,7 @@ import { LocalProtocolError } from "./errors.ts";
 import { CR, LF } from "./grammar.ts";
 import { RequestHeadView, ResponseHeadView } from "./head.ts";
 import type { HeadStore } from "./head_store.ts";
+import type { KnownHead } from "./known_head.ts";
 import {
   EXPECTED_RESPONSES_MAX,
   INTERIM_HEADS_MAX,
@@ -32,6 +33,8 @@ export interface ParserOptions {
 export interface RequestParserOptions extends ParserOptions {
   /** Where scanners are borrowed, with the same limits as the parser's; without one, the parser has its own. */
   readonly scanners?: ScannerPool;
+  /** Where the last head is kept to be found again; without one, each is read. */
+  readonly known?: KnownHead;
 }
 
 /**
@@ -57,6 +60,7 @@ export class RequestParser extends MessageReader<RequestHead> {
   /** Borrowed while a head is coming in. */
   #scanner: RequestScanner | null = null;
   readonly #store: HeadStore | null;
+  readonly #known: KnownHead | null;
   /** The view that is lent to the sink, to be used again; `null` if the last one was retained. */
   #head: RequestHeadView | null = null;
 
@@ -76,10 +80,18 @@ export class RequestParser extends MessageReader<RequestHead> {
     super(sink, limits, "request");
     this.#scanners = options.scanners ?? new ScannerPool(limits);
     this.#store = options.store ?? null;
+    this.#known = options.known ?? null;
   }
 
   /** See `MessageReader.readHead`. */
   protected override readHead(bytes: Uint8Array, start: number, end: number): number {
+    if (this.#known !== null && this.state === IDLE) {
+      const known = this.#known.find(bytes, start, end, this.limits);
+      if (known !== null) {
+        this.beginBody(known, !known.keepAlive);
+        return start + known.wireBytes;
+      }
+    }
     // RFC 9112 §2.2: one empty line before a request line is ignored, for clients that send one after a body.
     if (this.state === IDLE && bytes[start] === CR) {
       this.state = AT_EMPTY_LF;
@@ -103,8 +115,13 @@ export class RequestParser extends MessageReader<RequestHead> {
     if (refusal !== null) this.fail(refusal);
     else this.beginBody(head, !head.keepAlive);
     // Not to hold on to a retained head, and with it to its slab, while the connection is idle.
-    this.#head = head.isRetained ? null : head;
-    if (!head.isRetained) head.release();
+    if (head.isRetained) {
+      this.#head = null;
+      this.#known?.keep(head, this.limits);
+    } else {
+      this.#head = head;
+      head.release();
+    }
     this.#scanner = null;
     this.#scanners.give(scanner);
     return after === REFUSED ? start : after;

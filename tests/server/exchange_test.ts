@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Addr } from "../../io/selector.ts";
+import { RequestUrls } from "../../server/request_urls.ts";
 import { Exchange, type ExchangeOwner, SENT } from "../../server/exchange.ts";
 import type { HijackedConnection } from "../../server/handler.ts";
 import { LocalProtocolError } from "../../server/http1/errors.ts";
@@ -9,6 +10,7 @@ import { parseHead } from "../support/incoming_request.ts";
 
 /** The connection's side, recorded. */
 class Owner implements ExchangeOwner {
+  readonly urls = new RequestUrls();
   readonly calls: string[] = [];
   remoteAddr: Addr = { transport: "tcp", hostname: "192.0.2.1", port: 5000 };
   localAddr: Addr = { transport: "tcp", hostname: "192.0.2.9", port: 80 };

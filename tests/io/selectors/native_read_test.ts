@@ -1,0 +1,48 @@
+/** Taking a handle's reads; the contract suite has the rest, on every runtime. */
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { canTakeReads, type ReadHandle, takeReads } from "../../../io/selectors/native_read.ts";
+
+/** A handle that says what was done to it. */
+function handle(stopStatus = 0) {
+  const calls: string[] = [];
+  const made: ReadHandle = {
+    reading: true,
+    onread(_buffer, bytesRead) {
+      calls.push(`own ${bytesRead}`);
+      return "own";
+    },
+    readStop() {
+      calls.push("stop");
+      return stopStatus;
+    },
+  };
+  return { made, calls };
+}
+
+Deno.test("reads are taken; ends, failures and what is unknown stay the socket's", () => {
+  const { made, calls } = handle();
+  const taken: number[] = [];
+  takeReads(made, (bytes) => taken.push(bytes) > 0, (status) => calls.push(`fail ${status}`));
+  assertEquals(canTakeReads(made), true);
+  for (const bytes of [5, 65536]) assertStrictEquals(made.onread(undefined, bytes), undefined);
+  for (const other of [0, -4095, undefined]) assertStrictEquals(made.onread(undefined, other), "own");
+  assertEquals(taken, [5, 65536]);
+  assertEquals(calls, ["own 0", "own -4095", "own undefined"]);
+});
+
+Deno.test("who has enough stops the handle, once, and is told when that fails", () => {
+  const { made, calls } = handle(-9);
+  takeReads(made, () => false, (status) => calls.push(`fail ${status}`));
+  made.onread(undefined, 1);
+  assertEquals(made.reading, false);
+  made.onread(undefined, 1); // It was stopped from within already.
+  assertEquals(calls, ["stop", "fail -9"]);
+});
+
+Deno.test("a handle without the property of its own is left alone", () => {
+  const { made } = handle();
+  for (const other of [null, undefined, 1, {}, Object.create(made), { onread: made.onread }]) {
+    assertEquals(canTakeReads(other), false);
+  }
+});
