@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { parseUpstream } from "./gateway/upstream.ts";
+import { parseIp } from "./ip_address.ts";
 
 /** What `deno task serve` was asked to do. */
 export interface CliOptions {
@@ -36,7 +38,8 @@ interface Flag {
 }
 
 const DECIMAL = /^\d{1,5}$/; // five digits hold every port; anything longer cannot be one
-const HOST_CHARS = /^[\w.:-]{1,253}$/; // names, IPv4 and bare IPv6; 253 is the longest DNS name (RFC 1035 §2.3.4)
+/** Flags that a handed-over socket has settled already. */
+const SETTLED_BY_FD = ["--port", "--hostname"] as const;
 
 /** All flags, by name. */
 const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
@@ -55,7 +58,7 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
     accepts: 'an address to bind, such as "127.0.0.1", "0.0.0.0" or "::1"',
     help: "address to listen on (default 127.0.0.1)",
     take(options, value) {
-      if (!HOST_CHARS.test(value)) return false;
+      if (value !== "localhost" && parseIp(value) === null) return false; // binding resolves no names
       options.hostname = value;
       return true;
     },
@@ -72,10 +75,10 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
   }],
   ["--upstream", {
     value: "URL",
-    accepts: 'an http:// URL, such as "http://127.0.0.1:11434"',
+    accepts: 'an http:// URL without credentials, query and fragment, such as "http://127.0.0.1:11434"',
     help: "where /v1/* goes (default: an embedded demo that speaks OpenAI's API)",
     take(options, value) {
-      if (!URL.canParse(value) || new URL(value).protocol !== "http:") return false;
+      if (!isUpstream(value)) return false;
       options.upstream = value;
       return true;
     },
@@ -113,7 +116,21 @@ export function parseCli(args: readonly string[]): CliResult {
     if (value === undefined) return wrong(`${name} has no value`, flag.accepts);
     if (!flag.take(options, value)) return wrong(`${name} cannot be "${value}"`, flag.accepts);
   }
+  const settled = options.fd === null ? undefined : SETTLED_BY_FD.find((name) => seen.has(name));
+  if (settled !== undefined) return wrong(`${settled} is given beside --fd`, "one of them");
   return { ok: true, options };
+}
+
+/** Whether the gateway could send to a URL. */
+function isUpstream(value: string): boolean {
+  if (!URL.canParse(value) || new URL(value).protocol !== "http:") return false;
+  try {
+    parseUpstream(value);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
 }
 
 /** The flags in one line. */

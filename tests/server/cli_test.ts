@@ -32,6 +32,14 @@ Deno.test("every wrong argument is refused in one line that says what is accepte
     [["--port", "1", "--port", "2"], "--port is given twice", "once"],
     [["--fd", "-1"], '--fd cannot be "-1"', "descriptor"],
     [["--hostname", "a b"], '--hostname cannot be "a b"', "127.0.0.1"],
+    [["--hostname", "example.com"], '--hostname cannot be "example.com"', "127.0.0.1"],
+    [["--hostname", "256.1.1.1"], '--hostname cannot be "256.1.1.1"', "127.0.0.1"],
+    [["--hostname", "[::1]"], '--hostname cannot be "[::1]"', '"::1"'],
+    [["--fd", "3", "--port", "8000"], "--port is given beside --fd", "one of them"],
+    [["--hostname", "::1", "--fd", "3"], "--hostname is given beside --fd", "one of them"],
+    [["--upstream", "http://a/?b"], "--upstream cannot be", "query"],
+    [["--upstream", "http://a/#b"], "--upstream cannot be", "fragment"],
+    [["--upstream", "http://u:p@a/"], "--upstream cannot be", "credentials"],
     [["--upstream", "https://example.org"], "--upstream cannot be", "http:// URL"],
     [["--upstream", "example.org"], "--upstream cannot be", "http:// URL"],
     [["--po\nrt"], "--po?rt", "--port N"],
@@ -43,6 +51,13 @@ Deno.test("every wrong argument is refused in one line that says what is accepte
     assertStringIncludes(result.message, "accepted: ");
     assertStringIncludes(result.message, accepts);
     assertFalse(result.message.includes("\n"));
+  }
+});
+
+Deno.test("addresses of both families and localhost are taken", () => {
+  for (const hostname of ["0.0.0.0", "127.0.0.1", "::", "::1", "localhost"]) {
+    const result = parseCli(["--hostname", hostname]);
+    assert(result.ok && result.options.hostname === hostname, hostname);
   }
 });
 
