@@ -211,6 +211,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     });
     this.#hijacked = hijacked;
     hijacked.feed(rest);
+    if (this.hasPeerEnded) hijacked.feedEnd();
     this.transport.resumeReading();
     return hijacked.connection;
   }

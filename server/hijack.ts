@@ -13,6 +13,8 @@ export interface Hijacked {
   readonly connection: HijackedConnection;
   /** Bytes that had been read before the streams were there; they come first. */
   feed(bytes: Uint8Array): void;
+  /** The peer had ended before the streams were there; nothing follows what was fed. */
+  feedEnd(): void;
 }
 
 /**
@@ -32,5 +34,5 @@ export function hijackTransport(
   const feed = (bytes: Uint8Array): void => {
     if (bytes.length > 0) reader.feed(bytes);
   };
-  return { connection: { reader, writer }, feed };
+  return { connection: { reader, writer }, feed, feedEnd: () => reader.feedEnd() };
 }

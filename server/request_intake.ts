@@ -2,12 +2,16 @@
  * The receiving half of a connection: feeds the parser, holds back what may not be begun yet, and directs bodies.
  *
  * Strategy: a head that comes while it may not be given to the handler (an earlier request is in progress, the peer does
- * not take its responses) is held: the parser is paused, what was read beyond it is copied once, and reading stops until
- * `proceed` finds that its time has come. So at most one head and one read's bytes are held per connection, and
- * the peer is pushed back by its own kernel. After a request that may become a tunnel (`Upgrade`, CONNECT) the
+ * not take its responses) is held: the parser is paused until `proceed` finds that its time has come, and what comes
+ * meanwhile is kept. Reading goes on for `READ_AHEAD_BYTES_MAX`, because only who reads hears that the peer has left; then
+ * it stops, and the peer is pushed back by its own kernel. So at most one head, that much and one read's bytes are held
+ * per connection. After a request that may become a tunnel (`Upgrade`, CONNECT) the
  * parser is paused, too: what follows is not HTTP if the handler takes the connection over.
  *
  * A body that nobody read is dropped after the response, up to a bound, so that the connection can go on.
+ *
+ * Known limit: a peer that sent more ahead, or whose body nobody reads, is not known to have left before something is
+ * written to it, or a deadline passes.
  *
  * @module
  */
@@ -37,6 +41,9 @@ export interface IntakeOwner {
 
 const NO_BYTES = new Uint8Array(0);
 
+/** Bytes read ahead of the request in progress. 16 KiB: some dozen heads, or what a client sends into a tunnel in a round trip. */
+const READ_AHEAD_BYTES_MAX = 16 * 1024;
+
 /** Whether what follows the head may be no HTTP. */
 export function mayBecomeTunnel(head: RequestHead): boolean {
   return (head.isUpgrade && !hasBody(head)) || head.targetForm === "authority";
@@ -65,6 +72,8 @@ export class RequestIntake implements MessageSink<RequestHead> {
   #isDropping = false;
   #dropped = 0;
   #isStopped = false;
+  /** Whether the peer's FIN came behind what is kept. */
+  #hasEnded = false;
 
   /**
    * @param owner the connection
@@ -100,7 +109,7 @@ export class RequestIntake implements MessageSink<RequestHead> {
 
   /** Whether bytes were read that nobody will look at, or more of the last request is to come. */
   get hasUnread(): boolean {
-    return this.#held !== null || this.#rest !== null || this.#incoming !== null;
+    return this.#held !== null || this.#rest !== null || this.#incoming !== null || this.#hasEnded;
   }
 
   /** Says whose bytes these are. */
@@ -110,6 +119,8 @@ export class RequestIntake implements MessageSink<RequestHead> {
 
   /** Parses what came. */
   feed(bytes: Uint8Array): void {
+    const kept = this.#rest;
+    if (kept !== null && kept.length > 0) return this.#keepMore(kept, bytes);
     const taken = this.#parser.feed(bytes);
     if (this.#rest === NO_BYTES) this.#rest = null; // A tunnel was closed from within: the parser has gone on already.
     if (taken < bytes.length) this.#keep(bytes, taken);
@@ -123,8 +134,8 @@ export class RequestIntake implements MessageSink<RequestHead> {
       this.#held = null;
       this.#parser.resume();
       this.#owner.begin(held);
-    } else if (this.#rest === null) return false;
-    if (this.#isStopped || this.#isTunnelOpen) return true;
+      if (this.#isStopped || this.#isTunnelOpen) return true;
+    } else if (this.#rest === null || this.#isStopped || this.#isTunnelOpen) return false;
     const rest = this.#rest;
     this.#rest = null;
     this.#readOn(rest ?? NO_BYTES);
@@ -159,9 +170,11 @@ export class RequestIntake implements MessageSink<RequestHead> {
     return incoming;
   }
 
-  /** The peer's FIN. */
+  /** The peer's FIN, which stands behind what is kept. */
   finish(): void {
-    if (!this.#isStopped) this.#parser.finish();
+    if (this.#isStopped) return;
+    if (this.#rest !== null && this.#rest.length > 0) this.#hasEnded = true;
+    else this.#parser.finish();
   }
 
   /** Directs the body that follows to `exchange`. */
@@ -242,6 +255,20 @@ export class RequestIntake implements MessageSink<RequestHead> {
   #readOn(rest: Uint8Array): void {
     const taken = this.#parser.feed(rest);
     if (taken < rest.length && !this.#isOver()) this.#rest = rest.subarray(taken);
+    else if (this.#hasEnded) {
+      this.#hasEnded = false;
+      if (!this.#isStopped) this.#parser.finish();
+    }
+    this.#steer();
+  }
+
+  /** Keeps what came behind what is kept. */
+  #keepMore(kept: Uint8Array, bytes: Uint8Array): void {
+    if (this.#isStopped && !this.#isTunnelOpen) return; // nobody will look at it
+    const both = new Uint8Array(kept.length + bytes.length);
+    both.set(kept);
+    both.set(bytes, kept.length);
+    this.#rest = both;
     this.#steer();
   }
 
@@ -255,7 +282,8 @@ export class RequestIntake implements MessageSink<RequestHead> {
   /** Reads from the peer, or not, as what waits allows. */
   #steer(): void {
     if (this.#isStopped) return;
-    if (this.#rest !== null || this.#isBodyPaused) this.#transport!.pauseReading();
+    const aheadBytes = this.#rest === null ? 0 : this.#rest.length;
+    if (aheadBytes >= READ_AHEAD_BYTES_MAX || this.#isBodyPaused) this.#transport!.pauseReading();
     else this.#transport!.resumeReading();
   }
 

@@ -171,7 +171,7 @@ export class ResponseQueue implements SenderOwner {
     const reason = new ConnectionClosedError(CLIENT_LEFT);
     for (const exchange of [...this.#exchanges]) exchange.clientLeft(reason);
     const first = this.#exchanges[0];
-    if (first !== undefined && first.phase === SENDING && !first.isWhole) this.#link.abort(reason);
+    if (first !== undefined && first.phase === SENDING && !first.isWhole) this.#abandon(reason);
   }
 
   /** The connection is gone. `isOurs` when this side ended it. */
@@ -248,7 +248,7 @@ export class ResponseQueue implements SenderOwner {
 
   bodyFailed(_writer: ResponseWriter, error: unknown): void {
     const left = this.#exchanges[0]?.leftReason ?? null;
-    if (left !== null) return this.#link.abort(left); // A body given up because its reader left has not failed.
+    if (left !== null) return this.#abandon(left); // A body given up because its reader left has not failed.
     this.server.stats.responsesAborted++;
     this.report(error);
     this.#link.abort(
@@ -302,6 +302,12 @@ export class ResponseQueue implements SenderOwner {
   }
 
   // ---- within -----------------------------------------------------------------------------------------------------
+
+  /** Gives up what is for a client that left; it counts as the client's doing, though the connection ends by ours. */
+  #abandon(reason: Error): void {
+    this.dropAll(reason, false);
+    this.#link.abort(reason);
+  }
 
   #becameFirst(exchange: Exchange): void {
     const { phases } = this.#link;

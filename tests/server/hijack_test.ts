@@ -88,17 +88,19 @@ Deno.test("more bytes behind the head than the kernel holds push the peer back a
 });
 
 Deno.test("a peer that ended before the hijack is at its end for the reader, too", async () => {
-  const { go, handler } = later();
-  await using http = new MemoryHttp(handler, { allowHalfClose: true });
-  const client = await http.connect();
-  client.keepsOpen = true;
-  client.send(UPGRADE + "1234");
-  client.closeWrite();
-  await http.settle();
-  go.resolve();
-  await http.settle();
-  assertEquals([client.text, client.end], ["go\n1234bye", "closed"]);
-  assertEquals(http.server.stats.connectionsOpen, 0);
+  for (const sent of ["1234", ""]) {
+    const { go, handler } = later();
+    await using http = new MemoryHttp(handler, { allowHalfClose: true });
+    const client = await http.connect();
+    client.keepsOpen = true;
+    client.send(UPGRADE + sent);
+    client.closeWrite();
+    await http.settle();
+    go.resolve();
+    await http.settle();
+    assertEquals([client.text, client.end], [`go\n${sent}bye`, "closed"]);
+    assertEquals(http.server.stats.connectionsOpen, 0);
+  }
 });
 
 Deno.test("a peer that resets fails the reader, rejects completed and aborts disconnected", async () => {

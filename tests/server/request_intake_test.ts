@@ -148,6 +148,79 @@ Deno.test("while a request waits for an earlier one the peer is pushed back, not
   assertEquals(http.server.stats.requestsTotal, 2);
 });
 
+Deno.test("bytes behind an upgrade that waited for its turn wait for what becomes of it", async () => {
+  for (const isTaken of [false, true]) {
+    const [first, second] = [Promise.withResolvers<Response>(), Promise.withResolvers<void>()];
+    await using http = new MemoryHttp(async (request, info) => {
+      if (pathOf(request) !== "/upgrade") return pathOf(request) === "/1" ? first.promise : new Reply("last");
+      await second.promise;
+      if (!isTaken) return new Reply("declined");
+      const { reader, writer } = info.hijack();
+      writer.write(await reader.readExactly(4));
+      writer.close();
+      return new Reply(null);
+    });
+    const client = await http.connect();
+    const following = isTaken ? "1234" : get("/3");
+    client.send(get("/1") + get("/upgrade", "Connection: upgrade\r\nUpgrade: x\r\n") + following);
+    await http.settle();
+    first.resolve(new Reply("1"));
+    await http.settle(); // the upgrade is with its handler
+    assertEquals(bodiesIn(client.take()), ["1"]);
+    second.resolve();
+    await http.settle();
+    if (isTaken) assertEquals(client.text, "1234");
+    else assertEquals(bodiesIn(client.text), ["declined", "last"]);
+  }
+});
+
+Deno.test("a client that leaves behind a request that waits is heard, and what was in progress ends", async () => {
+  for (const isReset of [false, true]) {
+    let ended = "not";
+    const stream = new ReadableStream({ cancel: () => void (ended = "cancelled") });
+    await using http = new MemoryHttp(() => new Reply(stream));
+    const client = await http.connect();
+    client.send(get("/stream") + "POST /next HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    await http.settle();
+    client.send(get("/more"));
+    await http.settle();
+    if (isReset) client.abort();
+    else client.closeWrite();
+    await http.settle();
+    assertEquals([ended, http.server.stats.connectionsOpen, http.server.stats.disconnects], [
+      "cancelled",
+      0,
+      1,
+    ]);
+  }
+});
+
+Deno.test("what is read ahead in many pieces is parsed in order, its FIN last", async () => {
+  const first = Promise.withResolvers<Response>();
+  await using http = new MemoryHttp(
+    (request) => pathOf(request) === "/1" ? first.promise : handler(request),
+    {
+      allowHalfClose: true,
+      limits: { pipelinedRequestsMax: 1 },
+    },
+  );
+  const client = await http.connect();
+  client.keepsOpen = true;
+  client.send(get("/1"));
+  const paths = Array.from({ length: 20 }, (_, i) => `/${i + 2}`);
+  for (const char of paths.map((path) => get(path)).join("")) {
+    client.send(char);
+    await http.settle();
+  }
+  client.closeWrite();
+  await http.settle();
+  assertEquals(http.server.stats.requestsTotal, 1);
+  first.resolve(new Reply("/1"));
+  await http.settle();
+  assertEquals(bodiesIn(client.text), ["/1", ...paths]);
+  assertEquals(client.end, "closed");
+});
+
 for (const [when, wait] of [["at once", null], ["later", () => new Promise<void>(setImmediate)]] as const) {
   Deno.test(`behind an upgrade that was declined ${when} the connection is idle: closed after keepAliveMs`, async () => {
     const decline = () => new Reply("declined");
