@@ -143,6 +143,8 @@ export class Jobs {
   /** The look that is going on. */
   #looking: Promise<void> | null = null;
   #looksAgain = false;
+  /** Whether a lease may be over. */
+  #mayExpire = true;
   #isStopping = false;
   #stopped: Promise<JobsShutdownReport> | null = null;
   #onSettled: (() => void) | null = null;
@@ -184,7 +186,7 @@ export class Jobs {
       freed: (run) => this.#freed(run),
       storeFailed: (error) => this.#storeFailed(error),
     };
-    this.#wake = timers.idle(() => this.#look());
+    this.#wake = timers.idle(() => this.#woke());
     this.#unwatch = this.store.watch(() => this.#look());
     this.#look();
   }
@@ -311,11 +313,21 @@ export class Jobs {
     return { ...rest, runner: name, input: text, attemptsMax: resolved.attemptsMax };
   }
 
+  /**
+   * Something is due by time. Leases are looked at only then, and not whenever a job comes: when the loop was late, timers run in
+   * the order of their deadlines, so the service's own attempts have renewed theirs by now.
+   */
+  #woke(): void {
+    this.#mayExpire = true;
+    this.#look();
+  }
+
   /** Looks for jobs, unless somebody does: then once more after that. */
   #look(): void {
     this.#looksAgain = true;
     if (this.#looking !== null || this.#isStopping) return;
-    this.#looking = this.#claimAll().catch((error) => {
+    // Later, since the store may tell of a job in the midst of its enqueuing.
+    this.#looking = Promise.resolve().then(() => this.#claimAll()).catch((error) => {
       this.#storeFailed(error);
       if (!this.#isStopping) this.#wake.reset(STORE_RETRY_MS);
     }).then(() => {
@@ -329,7 +341,10 @@ export class Jobs {
     let free: string[] = [];
     while (this.#looksAgain && !this.#isStopping) {
       this.#looksAgain = false;
-      for (const job of await this.store.expire()) this.#expired(job);
+      if (this.#mayExpire) {
+        this.#mayExpire = false;
+        for (const job of await this.store.expire()) this.#expired(job);
+      }
       for (free = this.#freeRunners(); free.length > 0 && !this.#isStopping; free = this.#freeRunners()) {
         const claim = await this.store.claim(free, this.#host.leaseMs);
         if (claim === null) break;

@@ -68,6 +68,7 @@ const DENO_TESTS: readonly string[] = [
   "e2e/foreign_servers_test.ts: Deno *",
   "e2e/foreign_servers_test.ts: Deno.serve *",
   "e2e/foreign_servers_test.ts: our router runs under Deno.serve",
+  "e2e/jobs_test.ts: Deno.serve mounts *",
   "e2e/embedding_test.ts: the handlers run unchanged *",
   "e2e/embedding_test.ts: route() and serveDir() *",
   "io/ffi/load_test.ts: permission *",

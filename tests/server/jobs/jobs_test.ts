@@ -264,6 +264,16 @@ Deno.test("a lease is renewed as long as its job is at work", async () => {
   assertEquals(await stage.state(id), "done");
 });
 
+Deno.test("a loop that stood still for longer than the lease takes nothing from itself", async () => {
+  await using stage = new JobsStage(new HeldRunner(), { leaseMs: 3_000 });
+  const ids = [await stage.begin(), await stage.begin()];
+  await stage.clock.jumpTo(stage.clock.now() + 20_000);
+  await stage.begin(); // looks for jobs at once
+  await settle();
+  assertEquals(await Promise.all(ids.map((id) => stage.state(id))), ["running", "running"]);
+  assertEquals([stage.jobs.stats.expired, stage.held.running], [0, 3]);
+});
+
 Deno.test("a worker that lost its claim is told to stop, and changes nothing any more", async () => {
   await using stage = new JobsStage(new HeldRunner({ attemptsMax: 2, obeys: false }), { leaseMs: 3_000 });
   const id = await stage.begin();
