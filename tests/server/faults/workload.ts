@@ -20,6 +20,7 @@ const KINDS = [
   "iterable",
   "producer",
   "later",
+  "hints",
   "fail",
   "echo-text",
   "echo-stream",
@@ -61,16 +62,24 @@ export function planRequest(prng: Prng, index: number): Plan {
     (isOld ? "Connection: keep-alive\r\n" : "");
   const fails = kind === "fail" && method !== "HEAD";
   const plan = { method, isOld, status: 200, fails, kind, length, mark };
-  if (!hasBody) return { ...plan, wire: head + "\r\n" };
+  // What offers an upgrade keeps the parser from what follows; it is declined, at once or later.
+  const offer = prng.chance(0.15) && !isOld ? "Connection: upgrade\r\nUpgrade: x\r\n" : "";
+  if (!hasBody) return { ...plan, wire: `${head}${offer}\r\n` };
+  return { ...plan, wire: head + bodyOf(prng, plan) };
+}
+
+/** The rest of a request with a body, which may not wait for the 100 it expects. */
+function bodyOf(prng: Prng, { isOld, length, mark }: Omit<Plan, "wire">): string {
+  const head = prng.chance(0.15) ? "Expect: 100-continue\r\n" : "";
   const body = fill(length, mark);
-  if (isOld || prng.chance(0.5)) return { ...plan, wire: `${head}Content-Length: ${length}\r\n\r\n${body}` };
+  if (isOld || prng.chance(0.5)) return `${head}Content-Length: ${length}\r\n\r\n${body}`;
   let chunks = "";
   for (let at = 0; at < length;) {
     const size = Math.min(length - at, prng.skewed(5_000));
     chunks += `${size.toString(16)}\r\n${body.slice(at, at + size)}\r\n`;
     at += size;
   }
-  return { ...plan, wire: `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n` };
+  return `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
 }
 
 /** The body of a plan's response. */
@@ -116,6 +125,10 @@ export async function handle(request: Request, info: ServeInfo): Promise<Respons
       });
     case "later":
       for (let i = 0; i < Number(length) % 50; i++) await null;
+      return new Reply(text);
+    case "hints":
+      info.earlyHints({ link: "</x>; rel=preload" });
+      await null;
       return new Reply(text);
     case "fail":
       return new Reply(async function* () {
@@ -171,7 +184,7 @@ export function readOne(text: string, plan: Plan, hasEnded: boolean, isReset: bo
   const head = text.slice(0, headEnd + 2).toLowerCase();
   const status = Number(head.slice(9, 12));
   const after = text.slice(headEnd + 4);
-  if (status === 100) return readOne(after, plan, hasEnded, isReset);
+  if (status < 200) return readOne(after, plan, hasEnded, isReset);
   const isClosing = head.includes("\r\nconnection: close\r\n");
   const whole = (body: string, rest: string): WholeResponse => ({ status, body, isClosing, rest });
   if (plan.method === "HEAD") return whole("", after);
