@@ -11,6 +11,7 @@ export * from "./channel.ts";
 export * from "./connect.ts";
 export { type WaitOptions, withDeadline } from "./deadline.ts";
 export * from "./errors.ts";
+export * from "./inherited_descriptors.ts";
 export * from "./listen.ts";
 export * from "./loop_lag.ts";
 export * from "./open_selector.ts";

@@ -10,6 +10,7 @@
 /** The part of Deno's global that is used here. */
 interface DenoGlobal {
   readonly version: { readonly deno: string };
+  readonly pid: number;
   readonly build: { readonly os: string; readonly arch: string };
   readonly env: { get(name: string): string | undefined };
   readonly permissions: {
@@ -19,6 +20,7 @@ interface DenoGlobal {
 
 /** The part of Node's and Bun's `process` that is used here. */
 interface ProcessGlobal {
+  readonly pid: number;
   readonly platform: string;
   readonly arch: string;
   readonly versions: { readonly node?: string; readonly bun?: string };
@@ -89,4 +91,14 @@ export function readEnv(name: string): string | null {
   if (deno === undefined) return process?.env[name] ?? null;
   if (deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") return null;
   return deno.env.get(name) ?? null;
+}
+
+/**
+ * Tells the number the system gave this process.
+ *
+ * @returns the process id; `null` when it is unknown
+ */
+export function processId(): number | null {
+  const { Deno: deno, process } = globalThis as unknown as Globals;
+  return deno?.pid ?? process?.pid ?? null;
 }

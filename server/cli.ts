@@ -66,7 +66,7 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
   ["--fd", {
     value: "N",
     accepts: "the descriptor of a listening socket, such as systemd's 3",
-    help: "socket to listen on that was handed over, instead of --port and --hostname",
+    help: "socket to listen on, instead of --port and --hostname (default: what systemd hands over)",
     take(options, value) {
       if (!DECIMAL.test(value)) return false;
       options.fd = Number(value);
@@ -95,9 +95,10 @@ export function cliHelp(): string {
  * Parses the arguments after the program's name.
  *
  * @param args the arguments, as in `Deno.args`
+ * @param inheritedFd a socket that was handed over: listened on unless the arguments name another one
  * @returns the options, or a message of one line that says what is wrong and what is accepted
  */
-export function parseCli(args: readonly string[]): CliResult {
+export function parseCli(args: readonly string[], inheritedFd: number | null = null): CliResult {
   const options: CliOptions = { port: 8000, hostname: "127.0.0.1", fd: null, upstream: null, help: false };
   const seen = new Set<string>();
   for (let i = 0; i < args.length; i++) {
@@ -116,8 +117,11 @@ export function parseCli(args: readonly string[]): CliResult {
     if (value === undefined) return wrong(`${name} has no value`, flag.accepts);
     if (!flag.take(options, value)) return wrong(`${name} cannot be "${value}"`, flag.accepts);
   }
-  const settled = options.fd === null ? undefined : SETTLED_BY_FD.find((name) => seen.has(name));
-  if (settled !== undefined) return wrong(`${settled} is given beside --fd`, "one of them");
+  const settled = SETTLED_BY_FD.find((name) => seen.has(name));
+  if (options.fd === null && settled === undefined) options.fd = inheritedFd;
+  if (options.fd !== null && settled !== undefined) {
+    return wrong(`${settled} is given beside --fd`, "one of them");
+  }
   return { ok: true, options };
 }
 

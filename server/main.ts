@@ -8,6 +8,7 @@
  * @module
  */
 import { SluiceError } from "../io/errors.ts";
+import { inheritedDescriptors } from "../io/inherited_descriptors.ts";
 import { LoopLag } from "../io/loop_lag.ts";
 import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
 import { type App, createApp } from "./app.ts";
@@ -119,7 +120,7 @@ function stopOnSignals(running: Running): void {
 
 /** The program. */
 function main(): void {
-  const result = parseCli(Deno.args);
+  const result = parseCli(Deno.args, inheritedDescriptors()[0] ?? null);
   if (!result.ok) {
     console.error(`error: ${result.message}`);
     Deno.exit(2);

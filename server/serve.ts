@@ -40,8 +40,8 @@ export interface ServeOptions<Address extends Addr = Addr> {
   /** Path of a Unix socket to listen on, instead of a port. */
   readonly path?: string;
   /**
-   * Descriptor of a socket that listens already, instead of a port: what systemd's socket activation hands over as 3
-   * (sd_listen_fds(3)), so that a restart refuses nobody. On Deno and Node.
+   * Descriptor of a socket that listens already, instead of a port: what systemd's socket activation hands over
+   * (`inheritedDescriptors()`), so that a restart refuses nobody. On Deno and Node.
    */
   readonly fd?: number;
   /** Length of the kernel's queue of connections not yet accepted. Default 511. */

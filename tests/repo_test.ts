@@ -86,7 +86,7 @@ Deno.test("the ready-made server asks for no more than it needs", () => {
   const serve = CONFIG.tasks["serve"] ?? "";
   assertFalse(/--allow-(all|read|write|run|sys|ffi|import)|(^| )-A( |$)/.test(serve), serve);
   assertMatch(serve, /--allow-net( |$)/);
-  assertMatch(serve, /--allow-env=SLUICE_SELECTOR( |$)/);
+  assertMatch(serve, /--allow-env=SLUICE_SELECTOR,LISTEN_FDS,LISTEN_PID( |$)/);
 });
 
 Deno.test("tests run with the sanitizers on", () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { detectRuntime, readEnv } from "../../io/runtime.ts";
+import { detectRuntime, processId, readEnv } from "../../io/runtime.ts";
 
 const modulePath = new URL("../../io/runtime.ts", import.meta.url).href;
 
@@ -18,6 +18,10 @@ Deno.test("this runtime is Deno, with its version and system", () => {
   const os = Deno.build.os === "windows" ? "win32" : Deno.build.os;
   const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
   assertEquals(detectRuntime(), { name: "deno", version: Deno.version.deno, os, arch });
+});
+
+Deno.test("the process has the number that the system knows it by", () => {
+  assertEquals(processId(), Deno.pid);
 });
 
 Deno.test("a variable is read when that is permitted", () => {

@@ -61,6 +61,18 @@ Deno.test("addresses of both families and localhost are taken", () => {
   }
 });
 
+Deno.test("a socket that was handed over is taken unless an address or another socket is asked for", () => {
+  const fdOf = (...args: string[]) => {
+    const result = parseCli(args, 3);
+    assert(result.ok, args.join(" "));
+    return result.options.fd;
+  };
+  assertEquals(fdOf(), 3);
+  assertEquals(fdOf("--upstream", "http://a/"), 3);
+  assertEquals(fdOf("--fd", "4"), 4);
+  assertEquals([fdOf("--port", "0"), fdOf("--hostname", "::1")], [null, null]);
+});
+
 Deno.test("the help text names every flag, and asking for it is no error", () => {
   const result = parseCli(["--help"]);
   assert(result.ok && result.options.help);

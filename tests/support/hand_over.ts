@@ -6,7 +6,9 @@ use Socket; use POSIX ();
 my $path = shift; $^F = 10;
 if ($path ne "") { socket(S, PF_UNIX, SOCK_STREAM, 0) or die $!; bind(S, pack_sockaddr_un($path)) or die $!; }
 else { socket(S, PF_INET, SOCK_STREAM, 0) or die $!; bind(S, pack_sockaddr_in(0, INADDR_LOOPBACK)) or die $!; }
-listen(S, 16) or die $!; POSIX::dup2(fileno(S), 3) or die $!; exec @ARGV or die $!;
+listen(S, 16) or die $!; POSIX::dup2(fileno(S), 3) or die $!;
+$ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$; # exec keeps the process
+exec @ARGV or die $!;
 `;
 
 /**
