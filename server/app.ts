@@ -25,6 +25,7 @@ import { chatRunner } from "./demo/chat_runner.ts";
 import type { DemoStats } from "./demo/demo_upstream.ts";
 import { DurationCounts } from "./duration_counts.ts";
 import { gateway } from "./gateway/gateway.ts";
+import type { GatewayStats } from "./gateway/gateway_stats.ts";
 import type { Handler, ServeInfo } from "./handler.ts";
 import type { JobRunner } from "./jobs/job_runner.ts";
 import { Jobs } from "./jobs/jobs.ts";
@@ -54,6 +55,10 @@ export interface AppOptions {
   readonly lag?: LoopLag;
   /** Runners of jobs, beside `chat`, which streams from the upstream. */
   readonly runners?: Readonly<Record<string, JobRunner>>;
+  /** The gateway's counters, when it is others that forward; default: those of the app's own. */
+  readonly gatewayStats?: (own: GatewayStats) => GatewayStats;
+  /** Awaited before metrics are rendered, to get hold of what is counted elsewhere. */
+  readonly refresh?: () => Promise<unknown>;
   /** Hears of the upstream's failures; default: nobody. */
   readonly onUpstreamError?: (error: Error) => void;
 }
@@ -64,6 +69,8 @@ export interface App {
   readonly handler: Handler;
   /** The jobs; to be shut down with the server. */
   readonly jobs: Jobs;
+  /** Ends every event stream, telling its client to come back. */
+  endStreams(): Promise<void>;
   /** Closes the jobs, the gateway and the hub; after the server has been shut down. */
   close(): Promise<void>;
 }
@@ -77,7 +84,7 @@ const PUBLISH_BYTES_MAX = 256 * 1024;
  * @param options selector, upstream and counters
  */
 export function createApp(options: AppOptions): App {
-  const { selector, upstream, onUpstreamError } = options;
+  const { selector, upstream, gatewayStats, refresh, onUpstreamError } = options;
   const proxy = gateway({ upstream, selector, ...(onUpstreamError && { onError: onUpstreamError }) });
   const hub = new EventHub({ timers: selector.timers });
   const store = new MemoryJobStore({ clock: selector.clock });
@@ -86,7 +93,7 @@ export function createApp(options: AppOptions): App {
   const metrics = new Metrics();
   registerMetrics(metrics, {
     server: options.serverStats,
-    gateway: proxy.stats,
+    gateway: () => gatewayStats?.(proxy.stats) ?? proxy.stats,
     hub: hub.stats,
     demo: options.demoStats ?? null,
     lag: options.lag ?? null,
@@ -96,7 +103,10 @@ export function createApp(options: AppOptions): App {
   const router = new Router()
     .get("/", page)
     .get("/healthz", health)
-    .get("/metrics", metrics.handler)
+    .get("/metrics", async () => {
+      await refresh?.();
+      return metrics.handler();
+    })
     .get("/events/:topic", (request, info) => hub.subscribe(request, topicOf(info), info))
     .post(
       "/events/:topic",
@@ -108,6 +118,7 @@ export function createApp(options: AppOptions): App {
   return {
     handler: router.handler,
     jobs,
+    endStreams: () => hub.close(),
     async close() {
       await jobs.shutdown({ graceMs: 0 });
       await store.close();
@@ -129,7 +140,7 @@ function page(): Response {
 }
 
 /** Healthy, unless stopping: then balancers should look elsewhere. */
-function health(_request: Request, info: ServeInfo): Response {
+export function health(_request: Request, info: ServeInfo): Response {
   return info.draining.aborted
     ? Reply.json({ status: "draining" }, { status: 503 })
     : Reply.json({ status: "ok" });

@@ -16,8 +16,8 @@ import type { HubStats } from "./sse/event_hub.ts";
 export interface MetricSources {
   /** The server's, once there is one. */
   readonly server: () => ServerStats | null;
-  /** The gateway's. */
-  readonly gateway: GatewayStats;
+  /** The gateway's, or the sum of several. */
+  readonly gateway: () => GatewayStats;
   /** The hub's. */
   readonly hub: HubStats;
   /** The embedded demo's, when there is one. */
@@ -88,7 +88,7 @@ function registerServer(metrics: Metrics, read: () => ServerStats | null): void 
 }
 
 /** Forwarded requests, the upstream's failures, cancels, and the time to the first byte. */
-function registerGateway(metrics: Metrics, stats: GatewayStats): void {
+function registerGateway(metrics: Metrics, read: () => GatewayStats): void {
   const active = metrics.gauge("sluice_gateway_requests_active", "Forwarded requests not complete yet.");
   const pool = metrics.gauge("sluice_gateway_connections", "Connections to the upstream.", ["state"]);
   const outcomes = metrics.counter("sluice_gateway_requests_total", "Forwarded requests by how they ended.", [
@@ -109,9 +109,10 @@ function registerGateway(metrics: Metrics, stats: GatewayStats): void {
   const firstByte = metrics.histogram(
     "sluice_gateway_first_byte_seconds",
     "From a request's arrival to the first byte of its response's body.",
-    stats.firstByte.boundsMs.map((ms) => ms / 1_000),
+    read().firstByte.boundsMs.map((ms) => ms / 1_000),
   );
   metrics.collect(() => {
+    const stats = read();
     active.set(stats.active);
     for (const state of ["open", "idle", "connecting", "queued"] as const) {
       pool.labels(state).set(stats.pool[state]);

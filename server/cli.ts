@@ -17,6 +17,8 @@ export interface CliOptions {
   hostname: string;
   /** A socket that listens already, instead of port and hostname; `null` for none. */
   fd: number | null;
+  /** Threads that answer requests; 1 for none but the main one. */
+  workers: number;
   /** Where `/v1/*` goes; `null` for the embedded demo. */
   upstream: string | null;
   /** Whether only the help text is wanted. */
@@ -40,6 +42,9 @@ interface Flag {
 const DECIMAL = /^\d{1,5}$/; // five digits hold every port; anything longer cannot be one
 /** Flags that a handed-over socket has settled already. */
 const SETTLED_BY_FD = ["--port", "--hostname"] as const;
+
+/** As `serve` has it: more threads than any machine this was meant for has cores. */
+const WORKERS_MAX = 256;
 
 /** All flags, by name. */
 const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
@@ -73,6 +78,17 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
       return true;
     },
   }],
+  ["--workers", {
+    value: "N",
+    accepts: "a whole number from 1 to 256",
+    help: "threads that share the port (default 1); topics stay with the main thread",
+    take(options, value) {
+      const workers = Number(value);
+      if (!DECIMAL.test(value) || workers < 1 || workers > WORKERS_MAX) return false;
+      options.workers = workers;
+      return true;
+    },
+  }],
   ["--upstream", {
     value: "URL",
     accepts: 'an http:// URL without credentials, query and fragment, such as "http://127.0.0.1:11434"',
@@ -99,7 +115,14 @@ export function cliHelp(): string {
  * @returns the options, or a message of one line that says what is wrong and what is accepted
  */
 export function parseCli(args: readonly string[], inheritedFd: number | null = null): CliResult {
-  const options: CliOptions = { port: 8000, hostname: "127.0.0.1", fd: null, upstream: null, help: false };
+  const options: CliOptions = {
+    port: 8000,
+    hostname: "127.0.0.1",
+    fd: null,
+    workers: 1,
+    upstream: null,
+    help: false,
+  };
   const seen = new Set<string>();
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
@@ -121,6 +144,12 @@ export function parseCli(args: readonly string[], inheritedFd: number | null = n
   if (options.fd === null && settled === undefined) options.fd = inheritedFd;
   if (options.fd !== null && settled !== undefined) {
     return wrong(`${settled} is given beside --fd`, "one of them");
+  }
+  if (options.fd !== null && options.workers > 1) {
+    return wrong(
+      "--workers cannot be combined with --fd",
+      "one of the two: a socket handed over is one thread's",
+    );
   }
   return { ok: true, options };
 }

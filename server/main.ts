@@ -17,7 +17,12 @@ import { type DemoStats, demoUpstream } from "./demo/demo_upstream.ts";
 import { UpstreamError } from "./gateway/errors.ts";
 import { Reply } from "./reply.ts";
 import { serve, type Server } from "./serve.ts";
+import type { ServerStats } from "./server_stats.ts";
 import { SlowReaderError } from "./sse/hub_errors.ts";
+import type { ShutdownOptions, ShutdownReport } from "./shutdown.ts";
+import { addGatewayCounts } from "./workers/gateway_counts.ts";
+import type { WorkersServer } from "./workers/serve_workers.ts";
+import type { ThreadAppData } from "./workers/thread_app.ts";
 
 /** How long a stopping server waits for requests in progress: under the 30 s after which orchestrators kill. */
 const GRACE_MS = 20_000;
@@ -34,13 +39,15 @@ const EXIT_INTERRUPTED = 130;
 interface Running {
   readonly selector: SelectedSelector;
   readonly app: App;
+  /** What answers requests; with workers, those that they do not answer themselves. */
   readonly server: Server;
+  readonly workers: WorkersServer | null;
   readonly demo: Server | null;
   readonly lag: LoopLag;
 }
 
 /** Address as it stands in a URL. */
-function urlOf(server: Server): string {
+function urlOf(server: Pick<Server, "addr">): string {
   const { addr } = server;
   if (addr.transport === "unix") return `unix:${addr.path}`; // A socket that was handed over may be one.
   const { hostname, port } = addr;
@@ -53,8 +60,22 @@ function onError(error: unknown): Response {
   return new Reply("Internal Server Error", { status: 500 });
 }
 
+/** Starts the workers, if any are asked for: they listen, and forward to `home` what needs the main thread. */
+async function startWorkers(options: CliOptions, upstream: string, home: string): Promise<WorkersServer> {
+  const { hostname, port, workers } = options;
+  const data: ThreadAppData = { upstream, home };
+  return await serve({
+    workers,
+    module: new URL("./workers/thread_app.ts", import.meta.url),
+    data,
+    hostname,
+    port,
+    shedding: { lagMs: SHED_LAG_MS },
+  });
+}
+
 /** Starts everything; what cannot start is thrown. */
-function start(options: CliOptions): Running {
+async function start(options: CliOptions): Promise<Running> {
   const selector = openSelector();
   const quiet = { selector, hostname: "127.0.0.1", port: 0, onListen() {} };
   let demo: Server | null = null;
@@ -64,33 +85,48 @@ function start(options: CliOptions): Running {
     demoStats = handler.stats;
     demo = serve(quiet, handler);
   }
+  const upstream = options.upstream ?? urlOf(demo as Server);
   let server: Server | null = null;
+  let workers: WorkersServer | null = null;
+  let workerStats: ServerStats | null = null;
   const lag = new LoopLag(selector.clock);
   const app = createApp({
     selector,
-    upstream: options.upstream ?? urlOf(demo as Server),
-    serverStats: () => server?.stats ?? null,
+    upstream,
+    serverStats: () => workers === null ? server?.stats ?? null : workerStats,
+    gatewayStats: (own) => workers === null ? own : addGatewayCounts(own, workers.serviceStats()),
+    refresh: async () => workerStats = await workers?.stats() ?? null,
     ...(demoStats && { demoStats }),
     lag,
     onUpstreamError: (error) => console.error(`upstream: ${error.message}`),
   });
-  server = serve({
-    selector,
-    ...(options.fd === null ? { hostname: options.hostname, port: options.port } : { fd: options.fd }),
-    onListen() {},
-    onError,
-    shedding: { lagMs: SHED_LAG_MS, lag },
-  }, app.handler);
+  const { hostname, port, fd } = options;
+  const where = options.workers > 1 ? {} : fd === null ? { hostname, port } : { fd };
+  server = serve({ ...quiet, ...where, onError, shedding: { lagMs: SHED_LAG_MS, lag } }, app.handler);
   lag.start();
-  return { selector, app, server, demo, lag };
+  if (options.workers > 1) workers = await startWorkers(options, upstream, urlOf(server));
+  return { selector, app, server, workers, demo, lag };
+}
+
+/** Stops the workers; the event streams that they forward are this thread's to end. */
+async function stopWorkers(
+  workers: WorkersServer,
+  app: App,
+  grace: ShutdownOptions,
+): Promise<ShutdownReport> {
+  const report = workers.shutdown(grace);
+  await app.endStreams();
+  return await report;
 }
 
 /** Drains and closes everything in order: the listener first, then what requests in progress used. */
-async function stop({ selector, app, server, demo, lag }: Running): Promise<void> {
+async function stop({ selector, app, server, workers, demo, lag }: Running): Promise<void> {
+  const grace = { graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS };
   const [report, jobs] = await Promise.all([
-    server.shutdown({ graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS }),
+    workers === null ? server.shutdown(grace) : stopWorkers(workers, app, grace),
     app.jobs.shutdown({ graceMs: JOBS_GRACE_MS }),
   ]);
+  if (workers !== null) await server.shutdown({ graceMs: 0 });
   await app.close();
   await demo?.shutdown({ graceMs: 0, streamGraceMs: 0 });
   lag.stop();
@@ -119,7 +155,7 @@ function stopOnSignals(running: Running): void {
 }
 
 /** The program. */
-function main(): void {
+async function main(): Promise<void> {
   const result = parseCli(Deno.args, inheritedDescriptors()[0] ?? null);
   if (!result.ok) {
     console.error(`error: ${result.message}`);
@@ -131,7 +167,7 @@ function main(): void {
   }
   let running: Running;
   try {
-    running = start(result.options);
+    running = await start(result.options);
   } catch (error) {
     if (!(error instanceof SluiceError || error instanceof RangeError || error instanceof TypeError)) {
       throw error;
@@ -140,12 +176,18 @@ function main(): void {
     Deno.exit(1);
   }
   stopOnSignals(running);
-  const { selector, server, demo } = running;
-  console.error(`selector ${selector.selection.kind}: ${selector.selection.reason}`);
+  const { selector, server, workers, demo } = running;
+  const { kind, reason } = (workers ?? selector).selection;
+  console.error(`selector ${kind}: ${reason}`);
+  if (workers !== null) {
+    console.error(
+      `${workers.workers.size} workers; topics and metrics are the main thread's, at ${urlOf(server)}`,
+    );
+  }
   if (demo !== null) {
     console.error(`no --upstream: /v1/* goes to an embedded demo at ${urlOf(demo)}; no model is behind it`);
   }
-  console.log(`listening on ${urlOf(server)}`);
+  console.log(`listening on ${urlOf(workers ?? server)}`);
 }
 
-if (import.meta.main) main();
+if (import.meta.main) await main();

@@ -87,7 +87,13 @@ export { WorkerCrashedError, WorkerStartError } from "./workers/errors.ts";
 export type { WorkerServeOptions } from "./workers/protocol.ts";
 export type { ServeWorkersOptions, WorkersServer } from "./workers/serve_workers.ts";
 export type { WorkerCounts } from "./workers/worker_group.ts";
-export type { WorkerContext, WorkerModule, WorkerService } from "./workers/worker_module.ts";
+export type {
+  CountTree,
+  ServiceStats,
+  WorkerContext,
+  WorkerModule,
+  WorkerService,
+} from "./workers/worker_module.ts";
 export * from "./sse/decode.ts";
 export { encodeEvent, type SseEvent } from "./sse/encode.ts";
 export * from "./sse/event_hub.ts";

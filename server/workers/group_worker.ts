@@ -13,7 +13,15 @@
 import { createServerStats, type ServerStats } from "../server_stats.ts";
 import type { ShutdownOptions, ShutdownReport } from "../shutdown.ts";
 import { reviveError, WorkerStartError } from "./errors.ts";
-import type { FromWorker, ListeningMessage, OpenLink, WorkerConfig, WorkerLink } from "./protocol.ts";
+import type {
+  FromWorker,
+  ListeningMessage,
+  OpenLink,
+  StatsMessage,
+  WorkerConfig,
+  WorkerLink,
+} from "./protocol.ts";
+import type { ServiceStats } from "./worker_module.ts";
 
 /** How a worker ended. */
 export interface WorkerEnd {
@@ -35,6 +43,7 @@ export class GroupWorker {
   readonly #ready: PromiseWithResolvers<ListeningMessage> = Promise.withResolvers();
   readonly #ended: PromiseWithResolvers<WorkerEnd> = Promise.withResolvers();
   #stats: ServerStats = createServerStats();
+  #serviceStats: ServiceStats | null = null;
   #waiting: PromiseWithResolvers<void> | null = null;
   #report: ShutdownReport | null = null;
   #failure: unknown;
@@ -67,6 +76,11 @@ export class GroupWorker {
   /** Its counters, as last told. */
   get stats(): ServerStats {
     return this.#stats;
+  }
+
+  /** Its service's counters, as last told; `null` when it does not count. */
+  get serviceStats(): ServiceStats | null {
+    return this.#serviceStats;
   }
 
   /** Asks for its counters; resolves when they came, or it is gone. */
@@ -112,13 +126,18 @@ export class GroupWorker {
         this.#failure = reviveError(message.error);
         return this.stop();
       case "stats":
-        this.#stats = message.stats;
-        return this.#answered();
+        return this.#take(message);
       case "stopped":
-        this.#stats = message.stats;
+        this.#take(message.counters);
         this.#report = message.report;
         return this.stop(); // What its module left running would keep the thread.
     }
+  }
+
+  #take({ stats, service }: StatsMessage): void {
+    this.#stats = stats;
+    this.#serviceStats = service;
+    this.#answered();
   }
 
   #answered(): void {

@@ -15,9 +15,11 @@
 import type { Selection, SelectorKind } from "../../io/open_selector.ts";
 import type { ServeDeadlines } from "../deadlines.ts";
 import type { ServeLimits } from "../limits.ts";
+import type { SheddingOptions } from "../load_shedding.ts";
 import type { ProxyProtocolOptions } from "../proxy_prelude.ts";
 import type { ServerStats } from "../server_stats.ts";
 import type { ShutdownOptions, ShutdownReport } from "../shutdown.ts";
+import type { ServiceStats } from "./worker_module.ts";
 
 /** What of `ServeOptions` goes to each worker: what can be copied. */
 export interface WorkerServeOptions {
@@ -35,6 +37,8 @@ export interface WorkerServeOptions {
   readonly allowHalfClose?: boolean;
   /** As in `ServeOptions`. */
   readonly proxyProtocol?: ProxyProtocolOptions;
+  /** As in `ServeOptions`; each worker goes by its own lag. */
+  readonly shedding?: Omit<SheddingOptions, "lag">;
 }
 
 /** What a worker is started with. */
@@ -80,12 +84,22 @@ export interface ListeningMessage {
   readonly selection: Selection;
 }
 
+/** What was counted. */
+export interface StatsMessage {
+  /** Says which message it is. */
+  readonly type: "stats";
+  /** By the worker's server. */
+  readonly stats: ServerStats;
+  /** By its service, if it counts. */
+  readonly service: ServiceStats | null;
+}
+
 /** What a worker tells. */
 export type FromWorker =
   | ListeningMessage
   | { readonly type: "failed"; readonly error: ErrorText }
-  | { readonly type: "stats"; readonly stats: ServerStats }
-  | { readonly type: "stopped"; readonly report: ShutdownReport; readonly stats: ServerStats };
+  | StatsMessage
+  | { readonly type: "stopped"; readonly report: ShutdownReport; readonly counters: StatsMessage };
 
 /** One thread, as its group sees it. */
 export interface WorkerLink {

@@ -17,6 +17,7 @@ import { resolveGrace, type ShutdownOptions, type ShutdownReport } from "../shut
 import type { OpenLink, WorkerServeOptions } from "./protocol.ts";
 import { openThread } from "./thread_link.ts";
 import { type WorkerCounts, WorkerGroup } from "./worker_group.ts";
+import type { ServiceStats } from "./worker_module.ts";
 
 /** Options of `serve` with workers: those of `ServeOptions` that can be copied to another thread, and these. */
 export interface ServeWorkersOptions extends Partial<WorkerServeOptions> {
@@ -56,6 +57,8 @@ export interface WorkersServer {
   readonly workers: WorkerCounts;
   /** The sum of what its workers count, those that are gone included; a worker too busy to answer counts as last told. */
   stats(): Promise<ServerStats>;
+  /** The sum of what the workers' services count (`WorkerService.stats`), as told when `stats()` last asked. */
+  serviceStats(): ServiceStats;
   /** Stops all workers in stages; resolves with the sum of their reports. See `ShutdownOptions`. */
   shutdown(options?: ShutdownOptions): Promise<ShutdownReport>;
   /** Lets the process live while the server listens (the default). */
@@ -80,7 +83,6 @@ const NOT_SHARED: Readonly<Record<string, string>> = {
   selector: "each worker opens its own: say which kind by selectorKind",
   writeBudget: "each worker has its own: set limits.bufferedBytesTotalMax",
   onError: "a function cannot go to another thread: the module's service may have an onError",
-  shedding: "each worker's lag is its own: it is not supported with workers",
 };
 
 /**
@@ -121,7 +123,7 @@ export async function serveWorkers(
 }
 
 function check(options: ServeWorkersOptions): void {
-  const { workers, module, limits, deadlines } = options;
+  const { workers, module, limits, deadlines, shedding } = options;
   if (!Number.isSafeInteger(workers) || workers < 1 || workers > WORKERS_MAX) {
     throw new RangeError(
       `Cannot serve with ${workers} workers: it must be a whole number from 1 to ${WORKERS_MAX}`,
@@ -134,6 +136,9 @@ function check(options: ServeWorkersOptions): void {
   }
   for (const [name, why] of Object.entries(NOT_SHARED)) {
     if (Object.hasOwn(options, name)) throw new TypeError(`Cannot serve with workers and ${name}: ${why}`);
+  }
+  if (shedding !== undefined && "lag" in shedding) {
+    throw new TypeError("Cannot serve with workers and shedding.lag: each worker goes by its own lag");
   }
   resolveLimits(limits);
   resolveDeadlines(deadlines);
@@ -150,7 +155,7 @@ function check(options: ServeWorkersOptions): void {
 
 function serveOptionsOf(options: ServeWorkersOptions): WorkerServeOptions {
   const { port = PORT_DEFAULT, hostname = "0.0.0.0", backlog, limits, deadlines } = options;
-  const { allowHalfClose, proxyProtocol } = options;
+  const { allowHalfClose, proxyProtocol, shedding } = options;
   return {
     port,
     hostname,
@@ -159,6 +164,7 @@ function serveOptionsOf(options: ServeWorkersOptions): WorkerServeOptions {
     ...(deadlines === undefined ? {} : { deadlines }),
     ...(allowHalfClose === undefined ? {} : { allowHalfClose }),
     ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
+    ...(shedding === undefined ? {} : { shedding }),
   };
 }
 
@@ -207,6 +213,10 @@ class Workers implements WorkersServer {
 
   stats(): Promise<ServerStats> {
     return this.#report === null ? this.#group.stats() : Promise.resolve(this.#group.lastStats());
+  }
+
+  serviceStats(): ServiceStats {
+    return this.#group.serviceStats();
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {

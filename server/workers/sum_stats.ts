@@ -5,6 +5,7 @@
  */
 import { createServerStats, type ServerStats } from "../server_stats.ts";
 import type { ShutdownReport } from "../shutdown.ts";
+import type { ServiceStats } from "./worker_module.ts";
 
 type Counts = Record<string, unknown>;
 
@@ -43,11 +44,32 @@ export function sumReports(reports: readonly ShutdownReport[]): ShutdownReport {
   return sum;
 }
 
+/** Services' counters before anything was counted. */
+export const NOTHING_COUNTED: ServiceStats = Object.freeze({
+  rising: Object.freeze({}),
+  now: Object.freeze({}),
+});
+
+/**
+ * The sum of several services' counters.
+ *
+ * @param all any number of them; `null` for a service that does not count
+ */
+export function sumServices(all: readonly (ServiceStats | null)[]): ServiceStats {
+  const sum = { rising: {}, now: {} };
+  for (const stats of all) {
+    if (stats !== null) add(sum, stats as unknown as Counts);
+  }
+  return sum;
+}
+
 /** Adds numbers to numbers, and goes into what holds some; what is new in `more` is taken over. */
 function add(sum: Counts, more: Counts): void {
   for (const [name, value] of Object.entries(more)) {
     const own = sum[name];
     if (typeof value === "number") sum[name] = (typeof own === "number" ? own : 0) + value;
-    else if (typeof value === "object" && value !== null) add((sum[name] ??= {}) as Counts, value as Counts);
+    else if (typeof value === "object" && value !== null) {
+      add((sum[name] ??= Array.isArray(value) ? [] : {}) as Counts, value as Counts);
+    }
   }
 }

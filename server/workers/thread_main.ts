@@ -11,7 +11,7 @@ import { openSelector, type SelectedSelector } from "../../io/open_selector.ts";
 import { serve, type Server } from "../serve.ts";
 import type { TcpAddr } from "../../io/selector.ts";
 import { describeError } from "./errors.ts";
-import type { FromWorker, ToWorker, WorkerConfig } from "./protocol.ts";
+import type { FromWorker, StatsMessage, ToWorker, WorkerConfig } from "./protocol.ts";
 import { serviceOf, type WorkerService } from "./worker_module.ts";
 
 /** How often counters are told unasked, so that little of them is lost with a thread that crashes. */
@@ -43,12 +43,18 @@ async function start({ module, selectorKind, serve: options, ...rest }: WorkerCo
   }
 }
 
+/** What was counted up to now. */
+function countersOf({ server, service }: Running): StatsMessage {
+  return { type: "stats", stats: { ...server.stats }, service: service.stats?.() ?? null };
+}
+
 /** Tells the counters now and then, when they have changed. */
-function tellStats({ selector, server }: Running, tell: (message: FromWorker) => void): void {
+function tellStats(running: Running, tell: (message: FromWorker) => void): void {
+  const { selector, server } = running;
   let told = -1;
   const timer = selector.timers.idle(() => {
     const { bytesReceived, connectionsTotal } = server.stats;
-    if (bytesReceived + connectionsTotal !== told) tell({ type: "stats", stats: { ...server.stats } });
+    if (bytesReceived + connectionsTotal !== told) tell(countersOf(running));
     told = bytesReceived + connectionsTotal;
     timer.reset(TELL_EVERY_MS);
   });
@@ -69,16 +75,16 @@ async function main(config: WorkerConfig, port: MessagePort): Promise<void> {
   const { selector, service, server } = running;
   let isStopping = false;
   port.on("message", (message: ToWorker) => {
-    if (message.type === "stats") return tell({ type: "stats", stats: { ...server.stats } });
+    if (message.type === "stats") return tell(countersOf(running));
     const report = server.shutdown(message.options);
     if (isStopping) return;
     isStopping = true;
     const stop = async () => {
-      const { stats } = server;
       const done = await report;
+      const counters = countersOf(running);
       await service.close?.();
       await selector.close();
-      tell({ type: "stopped", report: done, stats: { ...stats } });
+      tell({ type: "stopped", report: done, counters });
     };
     stop().catch((error) => { // Only what the module's own `close` throws: the thread ends with it.
       queueMicrotask(() => {

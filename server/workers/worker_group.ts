@@ -22,7 +22,8 @@ import { resolveGrace, type ShutdownOptions, type ShutdownReport } from "../shut
 import { WorkerCrashedError } from "./errors.ts";
 import { GroupWorker, type WorkerEnd } from "./group_worker.ts";
 import type { OpenLink, WorkerConfig } from "./protocol.ts";
-import { retiredStats, sumReports, sumStats } from "./sum_stats.ts";
+import { NOTHING_COUNTED, retiredStats, sumReports, sumServices, sumStats } from "./sum_stats.ts";
+import type { ServiceStats } from "./worker_module.ts";
 
 /** Pause before the first replacement: a crash that repeats at once must not cost a core. */
 const PAUSE_MS = 100;
@@ -76,6 +77,7 @@ export class WorkerGroup {
   readonly #counts = { started: 0, crashed: 0, failedStarts: 0 };
   /** Counters of workers that are gone. */
   #retired: ServerStats = sumStats([]);
+  #retiredServices: ServiceStats = NOTHING_COUNTED;
   #addr: TcpAddr | null = null;
   #selection: Selection | null = null;
   #isKept = true;
@@ -145,6 +147,12 @@ export class WorkerGroup {
   lastStats(): ServerStats {
     const present = this.#workers.filter((worker) => worker !== null);
     return sumStats([this.#retired, ...present.map(({ stats }) => stats)]);
+  }
+
+  /** The sum of what their services count, as last told. */
+  serviceStats(): ServiceStats {
+    const present = this.#workers.filter((worker) => worker !== null);
+    return sumServices([this.#retiredServices, ...present.map(({ serviceStats }) => serviceStats)]);
   }
 
   /** Stops all workers; resolves with the sum of their reports. A second call joins the first and can only hasten it. */
@@ -220,8 +228,10 @@ export class WorkerGroup {
 
   /** A worker is gone. One that was to report and did not has cut what it had. */
   #retire(worker: GroupWorker, { report }: WorkerEnd): void {
-    const { stats, index } = worker;
+    const { stats, serviceStats, index } = worker;
     this.#retired = sumStats([this.#retired, retiredStats(stats)]);
+    const { rising } = sumServices([this.#retiredServices, serviceStats]);
+    this.#retiredServices = { ...NOTHING_COUNTED, rising };
     this.#workers[index] = null;
     if (!this.#isStopping) return;
     const { requestsActive: cut } = stats;

@@ -7,12 +7,27 @@ import type { Selector } from "../../io/selector.ts";
 import type { OnError } from "../error_handler.ts";
 import type { Handler } from "../handler.ts";
 
+/** Numbers under names, and tables of such. */
+export interface CountTree {
+  readonly [name: string]: number | CountTree | readonly number[];
+}
+
+/** What a service counts, to be added up over all workers. */
+export interface ServiceStats {
+  /** What only rises: it stays when the worker is gone. */
+  readonly rising: CountTree;
+  /** What is there now: it goes with the worker. */
+  readonly now: CountTree;
+}
+
 /** What a worker serves: an object as `deno serve` takes it, and what Sluice adds. */
 export interface WorkerService {
   /** Answers requests. */
   readonly fetch: Handler;
   /** As in `ServeOptions`. */
   readonly onError?: OnError;
+  /** What it counts; asked now and then. */
+  stats?(): ServiceStats;
   /** Releases what the handler used; called when the worker's server has stopped. */
   close?(): void | Promise<void>;
 }
@@ -63,6 +78,7 @@ export async function serviceOf(
     return {
       fetch: (request, info) => service.fetch(request, info),
       ...(service.onError === undefined ? {} : { onError: (error) => service.onError!(error) }),
+      ...(service.stats === undefined ? {} : { stats: () => service.stats!() }),
       close: () => service.close?.(),
     };
   }

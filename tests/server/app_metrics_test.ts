@@ -21,7 +21,7 @@ Deno.test("numbers are read when they are asked for, and every one of them has a
   const demo = { requests: 0, tokens: 7, tokensForNobody: 3, abandoned: 1, active: 2 };
   const lag = { summary: () => ({ samples: 3, p50Ms: 1, p99Ms: 20, maxMs: 300 }), standingMs: 4 };
   const metrics = new Metrics();
-  registerMetrics(metrics, { server: () => server, gateway, hub: hub.stats, demo, lag });
+  registerMetrics(metrics, { server: () => server, gateway: () => gateway, hub: hub.stats, demo, lag });
 
   server.connectionsOpen = 5;
   server.responsesByStatus[418] = 2;
@@ -57,7 +57,7 @@ Deno.test("before there is a server, and without a demo, their metrics have no s
   const metrics = new Metrics();
   registerMetrics(metrics, {
     server: () => null,
-    gateway: new GatewayCounters(() => null),
+    gateway: () => new GatewayCounters(() => null),
     hub: hub.stats,
     demo: null,
     lag: null,

@@ -4,7 +4,7 @@ import { cliHelp, parseCli } from "../../server/cli.ts";
 Deno.test("no arguments mean the documented defaults", () => {
   assertEquals(parseCli([]), {
     ok: true,
-    options: { port: 8000, hostname: "127.0.0.1", fd: null, upstream: null, help: false },
+    options: { port: 8000, hostname: "127.0.0.1", fd: null, workers: 1, upstream: null, help: false },
   });
 });
 
@@ -15,6 +15,7 @@ Deno.test("flags are taken as two words and with an equals sign", () => {
     port: 0,
     hostname: "::1",
     fd: null,
+    workers: 1,
     upstream: "http://127.0.0.1:1/base",
     help: false,
   });
@@ -31,6 +32,9 @@ Deno.test("every wrong argument is refused in one line that says what is accepte
     [["--port="], '--port cannot be ""', "0 to 65535"],
     [["--port", "1", "--port", "2"], "--port is given twice", "once"],
     [["--fd", "-1"], '--fd cannot be "-1"', "descriptor"],
+    [["--workers", "0"], '--workers cannot be "0"', "1 to 256"],
+    [["--workers", "257"], '--workers cannot be "257"', "1 to 256"],
+    [["--workers", "2", "--fd", "3"], "--workers cannot be combined with --fd", "one of the two"],
     [["--hostname", "a b"], '--hostname cannot be "a b"', "127.0.0.1"],
     [["--hostname", "example.com"], '--hostname cannot be "example.com"', "127.0.0.1"],
     [["--hostname", "256.1.1.1"], '--hostname cannot be "256.1.1.1"', "127.0.0.1"],

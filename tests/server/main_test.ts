@@ -91,6 +91,43 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+Deno.test("with workers, topics and metrics are the same whichever worker answers, and SIGTERM ends them all", async () => {
+  await using server = await spawnServe(["--workers", "2"]);
+  assertStringIncludes(server.stderr.text, "2 workers");
+  const topic = `${server.url}/events/x`;
+  const readers = Array.from({ length: 8 }, () => curlStream(topic));
+  for (const reader of readers) await reader.stdout.match(/^id: \S+\n\n/m);
+  const texts = Array.from({ length: 8 }, (_, i) => `event ${i}`);
+  for (const text of texts) await curl("--data", text, topic); // each on a connection of its own, dealt out anew
+  for (const reader of readers) {
+    await reader.stdout.match(/data: event 7\n\n/);
+    assertEquals([...reader.stdout.text.matchAll(/^data: (.*)$/gm)].map((match) => match[1]), texts);
+  }
+  assertStringIncludes((await curl(`${server.url}/v1/models`)).stdout, "a demo, no model");
+  const metrics = (await curl(`${server.url}/metrics`)).stdout;
+  for (
+    const line of ["sluice_streams_open 8", 'sluice_responses_total{status="201"} 8', "sluice_hub_readers 8"]
+  ) {
+    assertStringIncludes(metrics, `\n${line}\n`);
+  }
+  assertStringIncludes(metrics, '\nsluice_gateway_requests_total{outcome="completed"} 1\n');
+  const { code } = await server.stop("SIGTERM");
+  assertEquals(code, 0, server.stderr.text);
+  assertStringIncludes(server.stdout.text, "stopped: 8 finished, 0 streams ended, 0 cut\n"); // Forwarded, they finish.
+  for (const reader of readers) {
+    assertEquals((await reader.status).code, 0);
+    assertMatch(reader.stdout.text, /^retry: \d+$/m);
+  }
+});
+
+Deno.test("with workers, a taken port is one line and exit code 1 as well", async () => {
+  using taken = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  await using child = spawnServeCommand(["--workers", "2", "--port", String(taken.addr.port)]);
+  assertEquals((await child.status).code, 1);
+  await child.stderr.ended;
+  assertEquals(child.stderr.text, `error: Cannot listen on 127.0.0.1:${taken.addr.port}: it is in use\n`);
+});
+
 Deno.test("a wrong command line is one line that says what is accepted, and exit code 2", async () => {
   await using child = spawnServeCommand(["--port", "http"]);
   assertEquals((await child.status).code, 2);

@@ -53,7 +53,7 @@ Deno.test("counters are asked for once at a time, and not waited for when it is 
   thread.listens();
   const both = Promise.all([worker.refresh(), worker.refresh()]);
   assertEquals(thread.told, [{ type: "stats" }]);
-  thread.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 7 } });
+  thread.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 7 }, service: null });
   await both;
   assertEquals(worker.stats.requestsTotal, 7);
   const last = worker.refresh();
@@ -69,7 +69,11 @@ Deno.test("a stop is told, its report kept, and the thread ended whatever its mo
   worker.shutdown({ graceMs: 5 });
   assertEquals(thread.told, [{ type: "shutdown", options: { graceMs: 5 } }]);
   const report = { finished: 1, ended: 2, cut: 3, left: 4, idle: 5, elapsedMs: 6 };
-  thread.say({ type: "stopped", report, stats: createServerStats() });
+  thread.say({
+    type: "stopped",
+    report,
+    counters: { type: "stats", stats: createServerStats(), service: null },
+  });
   assertEquals([await worker.ended, thread.stops], [{ error: undefined, report }, 1]);
 });
 
@@ -87,7 +91,7 @@ Deno.test("one that does not end is given up, and not heard any more", async () 
   worker.stop();
   worker.giveUp();
   assertEquals(await worker.ended, { error: undefined, report: null });
-  thread.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 7 } });
+  thread.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 7 }, service: null });
   thread.end(new RangeError("late"));
   worker.keepAlive(true);
   worker.shutdown({});

@@ -45,6 +45,7 @@ Deno.test("the options go to every worker as they are", async () => {
     deadlines: { headMs: null },
     allowHalfClose: true,
     proxyProtocol: { trusted: ["127.0.0.1"] },
+    shedding: { lagMs: 9 },
     selectorKind: "native",
   });
   const serve = {
@@ -55,6 +56,7 @@ Deno.test("the options go to every worker as they are", async () => {
     deadlines: { headMs: null },
     allowHalfClose: true,
     proxyProtocol: { trusted: ["127.0.0.1"] },
+    shedding: { lagMs: 9 },
   };
   const config = { module: MODULE.href, data: [1], selectorKind: "native" as const, workers: 2 };
   assertEquals(threads.map((thread) => thread.config), [
@@ -124,6 +126,7 @@ const REFUSED: readonly [Partial<Record<string, unknown>>, string][] = [
   [{ selector: {} }, "each worker opens its own"],
   [{ onError() {} }, "the module's service may have an onError"],
   [{ handler() {} }, "name the module that exports it"],
+  [{ shedding: { lagMs: 1, lag: null } }, "shedding.lag"],
   [{ limits: { connectionsMax: -1 } }, "connectionsMax"],
   [{ deadlines: { headMs: -1 } }, "headMs"],
 ];

@@ -1,6 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { createServerStats } from "../../../server/server_stats.ts";
-import { retiredStats, sumReports, sumStats } from "../../../server/workers/sum_stats.ts";
+import {
+  NOTHING_COUNTED,
+  retiredStats,
+  sumReports,
+  sumServices,
+  sumStats,
+} from "../../../server/workers/sum_stats.ts";
 
 /** Counters that stand at different numbers. */
 function counters(factor: number) {
@@ -47,4 +53,14 @@ Deno.test("reports are added up, but the time is that of the slowest", () => {
     elapsedMs: 100,
   });
   assertEquals(sumReports([]).elapsedMs, 0);
+});
+
+Deno.test("services' counters of any shape are added up, and lists stay lists", () => {
+  const one = { rising: { a: 1, deep: { b: 2 }, list: [1, 2] }, now: { c: 3 } };
+  const other = { rising: { deep: { b: 5, d: 1 }, list: [1, 1, 1] }, now: {} };
+  assertEquals(sumServices([one, null, other, NOTHING_COUNTED]), {
+    rising: { a: 1, deep: { b: 7, d: 1 }, list: [2, 3, 1] },
+    now: { c: 3 },
+  });
+  assertEquals(sumServices([]), { rising: {}, now: {} });
 });

@@ -45,7 +45,11 @@ async function startGroup(size: number) {
 
 /** Lets a thread answer that it stopped. */
 function stops(thread: FakeThread, report = NOTHING): void {
-  thread.say({ type: "stopped", report, stats: createServerStats() });
+  thread.say({
+    type: "stopped",
+    report,
+    counters: { type: "stats", stats: createServerStats(), service: null },
+  });
 }
 
 Deno.test("the first worker picks the port, the others share it, each told its number and the data", async () => {
@@ -128,6 +132,7 @@ Deno.test("counters are summed, and what a crashed worker counted is not lost", 
   const told = (requestsTotal: number) => ({
     type: "stats" as const,
     stats: { ...createServerStats(), requestsTotal, connectionsOpen: 1 },
+    service: null,
   });
   const sum = group.stats();
   for (const [i, thread] of threads.entries()) {
@@ -140,9 +145,22 @@ Deno.test("counters are summed, and what a crashed worker counted is not lost", 
   assertEquals([group.lastStats().requestsTotal, group.lastStats().connectionsOpen], [30, 1]);
 });
 
+Deno.test("what services count is summed, too: what rises stays when a worker is gone, what is there now does not", async () => {
+  const { group, threads } = await startGroup(3);
+  assertEquals(group.serviceStats(), { rising: {}, now: {} });
+  for (const [i, thread] of threads.slice(0, 2).entries()) { // the third one's service does not count
+    const service = { rising: { jobs: { done: i + 1 }, buckets: [1, i] }, now: { open: 10 } };
+    thread.say({ type: "stats", stats: createServerStats(), service });
+  }
+  assertEquals(group.serviceStats(), { rising: { jobs: { done: 3 }, buckets: [2, 1] }, now: { open: 20 } });
+  threads[1]!.end();
+  await settle();
+  assertEquals(group.serviceStats(), { rising: { jobs: { done: 3 }, buckets: [2, 1] }, now: { open: 10 } });
+});
+
 Deno.test("a worker too busy to tell its counters is not waited for longer than a second", async () => {
   const { group, threads, clock } = await startGroup(1);
-  threads[0]!.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 5 } });
+  threads[0]!.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 5 }, service: null });
   const sum = group.stats();
   await clock.advance(1_000 + LATE_MS);
   assertEquals((await sum).requestsTotal, 5);
@@ -189,7 +207,7 @@ Deno.test("a worker that does not answer is ended after its grace, then given up
   const { group, threads, clock } = await startGroup(2);
   const [deaf, good] = threads as [FakeThread, FakeThread];
   deaf.isObedient = false;
-  deaf.say({ type: "stats", stats: { ...createServerStats(), requestsActive: 3 } });
+  deaf.say({ type: "stats", stats: { ...createServerStats(), requestsActive: 3 }, service: null });
   const report = group.shutdown({ graceMs: 1_000 });
   stops(good, { ...NOTHING, finished: 1 });
   await clock.advance(3_000 - 1);

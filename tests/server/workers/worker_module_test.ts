@@ -22,11 +22,13 @@ Deno.test("a default export with fetch is the service, as for deno serve, and ke
     },
     onError: (error: unknown) => (told.push(error), answer),
     close: () => void told.push("closed"),
+    stats: () => ({ rising: { told: told.length }, now: {} }),
   };
   const service = await serviceOf({ default: preset }, context(), URL_OF_IT);
   assertStrictEquals(service.fetch(request, info), answer);
   await service.onError!("wrong");
   await service.close!();
+  assertEquals(service.stats!().rising, { told: 2 });
   assertEquals(told, ["wrong", "closed"]);
 });
 
