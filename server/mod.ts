@@ -10,6 +10,7 @@ export type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
 export { BodyTooLargeError } from "./collect_body.ts";
 export type { ResolvedDeadlines, ServeDeadlines } from "./deadlines.ts";
 export { SERVE_DEADLINES_DEFAULT } from "./deadlines.ts";
+export { type AskUpstream, chatRunner, ChatUpstreamError } from "./demo/chat_runner.ts";
 export type { DemoCounts } from "./demo/chat_answer.ts";
 export { type DemoStats, type DemoUpstream, demoUpstream } from "./demo/demo_upstream.ts";
 export type { DemoTime } from "./demo/token_stream.ts";
