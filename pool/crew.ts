@@ -31,6 +31,9 @@ const PAUSE_MS_MAX = 5_000;
 /** Calls in a worker's inbox beyond those under way: two batches. */
 export const INBOX_MAX = 512;
 
+/** Streams of a child process that may wait for their readers without taking a place; a thread's take some of its inbox. */
+const LAGGING_MAX = 64;
+
 /** What a crew tells. */
 export interface CrewEvents {
   /** A worker has loaded the module. */
@@ -152,7 +155,7 @@ export class Crew {
   #start(now: number): void {
     const { settings, isolation, ledger, moduleUrl, interrupts } = this.#parts;
     const isThread = isolation === "thread";
-    const slots = settings.concurrency + (isThread ? INBOX_MAX : 0);
+    const slots = settings.concurrency + (isThread ? INBOX_MAX : LAGGING_MAX);
     const control = new Int32Array(isThread ? new SharedArrayBuffer(4 * slots) : new ArrayBuffer(4 * slots));
     const id = ++this.#lastId;
     ledger.counters.started++;
@@ -167,7 +170,6 @@ export class Crew {
           stretchMsMax: settings.stretchMsMax,
           interrupts,
           graceMs: settings.graceMs,
-          isLimited: isThread && settings.heapMibMax > 0,
           transfers: settings.transfer === "auto",
         },
         heapMibMax: settings.heapMibMax,

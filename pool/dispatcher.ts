@@ -51,7 +51,7 @@ export class Dispatcher {
       let left = workers.length;
       for (const worker of workers) {
         if (this.#room.size === 0) break;
-        this.#fill(worker, Math.ceil(this.#room.size / left), now);
+        while (this.#fill(worker, Math.ceil(this.#room.size / left), now)); // again if nothing of it could be sent
         left--;
       }
     }
@@ -85,7 +85,8 @@ export class Dispatcher {
     return workers.length < 2 ? workers : workers.sort((a, b) => a.inFlight - b.inFlight);
   }
 
-  #fill(worker: PoolWorker, share: number, now: number): void {
+  /** Sends a worker its share; returns whether it should get more at once. */
+  #fill(worker: PoolWorker, share: number, now: number): boolean {
     const { concurrency } = this.#settings;
     const isThread = worker.link.isolation === "thread";
     const free = concurrency - (worker.inFlight - worker.lagging);
@@ -105,10 +106,11 @@ export class Dispatcher {
       expectedMs += ms;
       batch.push(next);
     }
-    if (batch.length === 0) return;
+    if (batch.length === 0) return false;
     this.#ledger.counters.messages++;
     this.#ledger.counters.tasksSent += batch.length;
     worker.send(batch, now);
+    return worker.inFlight === 0 && this.#room.size > 0;
   }
 
   /** What a call is expected to take, milliseconds; 0 when that is not known. */

@@ -23,6 +23,7 @@ import {
   ITEMS,
   type Message,
   type RemoteError,
+  SKIPPED,
   STRAY,
   STRUCK,
   SUCCEEDED,
@@ -284,6 +285,7 @@ export class Lane {
     if (kind === STRUCK) worker.isRetiring = true;
     else this.#crew.noteHealth();
     if (task.isSettled) return;
+    if (kind === SKIPPED) return this.#stopper.settle(task, "before start");
     this.#ledger.ran(task.record, now - task.calledAt, runMs);
     if (task.stop !== null) {
       return this.#stopper.settle(task, kind === INTERRUPTED ? "interrupted" : "obeyed");

@@ -93,10 +93,7 @@ class ModulePool<M> implements Pool<M> {
   constructor(moduleUrl: string, settings: Settings) {
     this.#moduleUrl = moduleUrl;
     this.#settings = settings;
-    if (settings.heapMibMax > 0 && !keepsHeapLimits()) {
-      throw new PoolUnsupportedError("Cannot limit the heap of workers", "Bun does not keep to such a limit");
-    }
-    if (settings.workersMin > 0) this.#lane(settings.isolation);
+    if (settings.workersMin > 0 || settings.heapMibMax > 0) this.#lane(settings.isolation);
   }
 
   run<N extends RunName<M>>(name: N, ...rest: TaskArguments<M[N], RunOptions>): Promise<TaskOutput<M[N]>> {
@@ -219,6 +216,7 @@ class ModulePool<M> implements Pool<M> {
   #lane(isolation: Isolation): Lane {
     let lane = this.#lanes.get(isolation);
     if (lane === undefined) {
+      if (this.#settings.heapMibMax > 0) needLimits(isolation);
       const isOwn = isolation === this.#settings.isolation;
       lane = new Lane({
         isolation,
@@ -279,6 +277,13 @@ function packed(input: unknown, mode: TransferMode): Parcel {
   const parcel: Parcel = { copyBytes: 0, transfer: [] };
   pack(input, mode, parcel);
   return parcel;
+}
+
+/** Throws where a heap limit is not kept. A thread's is not kept for sure: V8 ends the process when one step goes too far beyond it. */
+function needLimits(isolation: Isolation): void {
+  if (isolation === "process" && keepsHeapLimits()) return;
+  const why = isolation === "thread" ? "a thread's limit does not protect the process" : "Bun keeps to none";
+  throw new PoolUnsupportedError("Cannot limit the heap of workers", why);
 }
 
 function needCount(name: string, value: number): void {

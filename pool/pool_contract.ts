@@ -132,13 +132,13 @@ export interface PoolOptions {
   readonly agingMs?: number;
   /** Time a cancelled task has before it is stopped; default 500. */
   readonly graceMs?: number;
-  /** What contains tasks that do not say; default `"thread"`. */
+  /** What contains tasks that do not say; default `"thread"`, with a heap limit `"process"`. */
   readonly isolation?: Isolation;
   /** Threads that were given up while busy, at most; beyond, the pool refuses tasks until one has come back. Default 2. */
   readonly abandonedMax?: number;
   /** Longest stretch a task may compute without waiting: after that it is interrupted. Costs 30–140 µs a task; default none. */
   readonly stretchMsMax?: number;
-  /** Heap of a worker, MiB: what needs more loses its worker, not the process. Not on Bun. Default the runtime's. */
+  /** Heap of a worker, MiB: what needs more loses its worker. Needs isolation by process; not on Bun. Default the runtime's. */
   readonly heapMibMax?: number;
   /** Bytes that are copied to a worker with one task at most; default 16 MiB. More has to be transferred or shared. */
   readonly copyBytesMax?: number;

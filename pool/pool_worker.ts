@@ -4,7 +4,7 @@
  * - What was sent and has not begun can be taken back, by an atomic exchange on its slot; what has begun can be asked to stop.
  * - The slot of a call that was taken back stays occupied until the worker has said that it skipped it: the word must not
  *   change its meaning while the worker may read it.
- * - A child process shares no memory: it is sent no more than it begins at once, so all it has counts as begun.
+ * - A child process shares no memory: it is sent no more than it begins at once, so all it has counts as begun when it is lost.
  *
  * @module
  */
@@ -18,7 +18,6 @@ import {
   RUN,
   RUN_STRIDE,
   SENT,
-  SKIPPED,
   STARTED,
   STOPPING,
   TAKEN,
@@ -185,7 +184,7 @@ export class PoolWorker implements TaskOwner {
       this.#tasks[slot] = null;
       this.#free.push(slot);
       this.inFlight--;
-      if (kind === SKIPPED || task === null || task === undefined) continue; // it was taken back
+      if (task === null || task === undefined) continue; // it was taken back
       this.#release(task);
       this.finished++;
       listener(this, task, kind, message[at + 2], message[at + 3] as number, now);

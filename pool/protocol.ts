@@ -79,8 +79,6 @@ export interface WorkerConfig {
   readonly interrupts: boolean;
   /** Time a task has after its deadline before it is interrupted, milliseconds. */
   readonly graceMs: number;
-  /** Whether it has a memory limit, and begins tasks where the runtime tells of its being reached. */
-  readonly isLimited: boolean;
   /** Whether outputs' large buffers are given away. */
   readonly transfers: boolean;
 }
@@ -112,7 +110,7 @@ export interface LinkEvents {
 export interface LinkOptions {
   /** What it is told. */
   readonly config: WorkerConfig;
-  /** Its heap's limit, MiB; 0 for the runtime's. */
+  /** Its heap's limit, MiB; 0 for the runtime's. Kept by child processes only. */
   readonly heapMibMax: number;
   /** What hears of it. */
   readonly events: LinkEvents;

@@ -54,7 +54,7 @@ export function settle(options: PoolOptions): Settings {
     queuePolicy: options.queuePolicy ?? "reject",
     agingMs: options.agingMs ?? AGING_MS,
     graceMs: options.graceMs ?? GRACE_MS,
-    isolation: options.isolation ?? "thread",
+    isolation: options.isolation ?? ((options.heapMibMax ?? 0) > 0 ? "process" : "thread"),
     abandonedMax: options.abandonedMax ?? ABANDONED_MAX,
     stretchMsMax: options.stretchMsMax ?? 0,
     heapMibMax: options.heapMibMax ?? 0,

@@ -27,6 +27,7 @@ import {
   STRAY,
   STRUCK,
   SUCCEEDED,
+  TAKEN,
   UNCLONEABLE,
   type WorkerConfig,
 } from "./protocol.ts";
@@ -76,7 +77,6 @@ export class TaskHost {
   /** Of these, streams that wait for credits. */
   #lagging = 0;
   #isPumping = false;
-  #isPumpSoon = false;
 
   /**
    * Makes a host.
@@ -102,10 +102,11 @@ export class TaskHost {
     if (kind === RUN) {
       this.#inbox.push(message);
       if (this.#config.control === null) this.#resetSlots(message);
-      if (this.#config.isLimited) this.#pumpSoon();
-      else this.#pump();
+      this.#pump();
     } else if (kind === CANCEL) {
-      this.#running.get(slot as number)?.cancel();
+      const task = this.#running.get(slot as number);
+      if (task !== undefined) task.cancel();
+      else if (this.#config.control === null) this.#control[slot as number] = TAKEN; // it is in the inbox
     } else if (kind === CREDIT) {
       const task = this.#running.get(slot as number);
       if (task === undefined) return; // it has ended meanwhile
@@ -125,15 +126,6 @@ export class TaskHost {
   /** A child's control block is its own: nobody but the host sets its words. */
   #resetSlots(message: Message): void {
     for (let at = 1; at < message.length; at += RUN_STRIDE) this.#control[message[at] as number] = SENT;
-  }
-
-  #pumpSoon(): void {
-    if (this.#isPumpSoon) return;
-    this.#isPumpSoon = true;
-    this.#runtime.soon(() => {
-      this.#isPumpSoon = false;
-      this.#pump();
-    });
   }
 
   /** Begins what may begin. */
@@ -222,10 +214,7 @@ export class TaskHost {
   /** Ends a task outside the pump, and begins the next. */
   #endLater(task: HostedTask, outcome: number, value: unknown): void {
     this.#end(task, outcome, value, performance.now());
-    if (this.#config.isLimited && this.#inbox.length > 0) {
-      this.#outbox.flush();
-      this.#pumpSoon();
-    } else this.#pump();
+    this.#pump();
   }
 
   /** Runs a generator to its end, as far ahead of its reader as there are credits; returns what it returns. */

@@ -8,6 +8,7 @@
  */
 import process from "node:process";
 import { setImmediate } from "node:timers";
+import { deserialize, serialize } from "node:v8";
 import { Script } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import { INIT, LOAD_FAILED, type Message, READY, type WorkerConfig } from "./protocol.ts";
@@ -75,14 +76,14 @@ if (parentPort !== null) {
     (receive) => void port.on("message", receive),
   );
 } else {
-  process.once("message", (message: Message) => {
-    const [kind, config] = message;
+  process.once("message", (bytes) => {
+    const [kind, config] = deserialize(bytes as Uint8Array) as Message;
     if (kind !== INIT) throw new TypeError("Cannot start: the first message must be INIT");
     process.on("disconnect", () => process.exit(0)); // the parent is gone, and so is whoever wanted results
     main(
       config as WorkerConfig,
-      (message) => void process.send?.(message),
-      (receive) => void process.on("message", (message) => receive(message as Message)),
+      (message) => void process.send?.(serialize(message)),
+      (receive) => void process.on("message", (next) => receive(deserialize(next as Uint8Array) as Message)),
     ).catch((error) => {
       throw error;
     });

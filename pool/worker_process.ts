@@ -1,14 +1,15 @@
 /**
  * Opens a worker as a child process: it can always be killed, and what it does to its heap is its own affair.
  *
- * It speaks the same protocol over the runtime's own channel for child processes, structured clones included. Memory is not shared
- * and nothing is transferred. The child ends when its parent does.
+ * It speaks the same protocol over the runtime's own channel for child processes. Messages are serialized here and not by the
+ * channel, which tells of what cannot be cloned late, or on Deno not at all. Memory is not shared and nothing is transferred. The child ends when its parent does.
  *
  * @module
  */
 import { fork } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { deserialize, serialize } from "node:v8";
 import { PoolUnsupportedError } from "./errors.ts";
 import { INIT, type LinkOptions, type Message, type WorkerLink } from "./protocol.ts";
 
@@ -23,11 +24,9 @@ function entryPoint(): string {
   );
 }
 
-/** How a runtime is told of a heap limit. */
+/** How a child is told of a heap limit: a flag of V8's, which Deno's `fork` takes as Node's does. */
 function heapFlags(heapMibMax: number): string[] {
-  if (heapMibMax === 0) return [];
-  const flag = `--max-old-space-size=${heapMibMax}`;
-  return "Deno" in globalThis ? [`--v8-flags=${flag}`] : [flag];
+  return heapMibMax === 0 ? [] : [`--max-old-space-size=${heapMibMax}`];
 }
 
 /**
@@ -49,7 +48,7 @@ export function openProcess(options: LinkOptions): WorkerLink {
     isOver = true;
     events.ended(code, failure);
   };
-  child.on("message", (message) => events.message(message as unknown as Message));
+  child.on("message", (message) => events.message(deserialize(message as Uint8Array) as Message));
   child.on("error", (error) => {
     failure ??= error;
     if (child.pid === undefined) end(null); // it never started
@@ -58,10 +57,10 @@ export function openProcess(options: LinkOptions): WorkerLink {
     if (signal !== null) failure ??= `it was ended by ${signal}`;
     end(code);
   });
-  child.send([INIT, config] as never);
+  child.send(serialize([INIT, config]) as never);
   return {
     isolation: "process",
-    post: (message) => void child.send(message as never),
+    post: (message) => void child.send(serialize(message) as never),
     stop: () => void child.kill("SIGKILL"),
     keepAlive(isKept) {
       if (isKept) child.ref();

@@ -2,15 +2,16 @@
  * Opens a worker as a thread: `node:worker_threads`, on all three runtimes.
  *
  * Why not the web's `Worker`: Node has none; on Deno and Bun its messages take longer (49 against 36 µs there and back, 23
- * against 16), heap exhaustion kills the process, and `Deno.exit` in it goes unnoticed. Here a limit is kept on Deno and Node, and a worker that exits says so.
+ * against 16), and `Deno.exit` in it goes unnoticed. Here a worker that exits says so.
  *
- * When a thread is really gone is told by a message port that it holds: the port closes with it. Deno's own `exit` event
+ * When a thread is really gone is told on Deno by a message port that it holds: the port closes with it. Deno's own `exit` event
  * comes at once when a busy thread is told to terminate, which it then does not do before it stops computing.
  *
  * @module
  */
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { LinkOptions, WorkerLink } from "./protocol.ts";
+import { stopsBusyThreads } from "./worker_runtime.ts";
 
 /** The worker's entry point, in TypeScript or, in the npm package, in JavaScript. */
 function entryPoint(): URL {
@@ -30,19 +31,17 @@ function loadable(url: URL): URL {
  * @param options what it is told, and who hears of it
  */
 export function openThread(options: LinkOptions): WorkerLink {
-  const { config, events, heapMibMax } = options;
+  const { config, events } = options;
   const { port1: life, port2: held } = new MessageChannel();
-  const worker = new Worker(loadable(entryPoint()), {
-    workerData: { config, held },
-    transferList: [held],
-    ...(heapMibMax > 0 ? { resourceLimits: { maxOldGenerationSizeMb: heapMibMax } } : {}),
-  });
+  const worker = new Worker(loadable(entryPoint()), { workerData: { config, held }, transferList: [held] });
   let failure: unknown;
   let exitCode: number | null = null;
   let hasExited = false;
-  let isGone = false;
+  let isGone = stopsBusyThreads(); // then the exit is the end
   const end = (): void => {
-    if (hasExited && isGone) events.ended(exitCode, failure);
+    if (!hasExited || !isGone) return;
+    life.close();
+    events.ended(exitCode, failure);
   };
   worker.on("message", (message) => events.message(message));
   worker.on("messageerror", (error) => {
@@ -56,6 +55,7 @@ export function openThread(options: LinkOptions): WorkerLink {
     end();
   });
   life.on("close", () => {
+    if (isGone) return;
     isGone = true;
     end();
   });

@@ -122,11 +122,12 @@ export async function* failLater(): AsyncGenerator<string> {
   throw new RangeError("after one");
 }
 
-/** Yields once, then computes for ever. */
-export async function* startThenSpin(): AsyncGenerator<string> {
+/** Yields once, then computes until the second of `words` is set, or for ever; sets the first when it has begun that. */
+export async function* startThenSpin(words: Int32Array | null): AsyncGenerator<string> {
   yield "started";
   await null;
-  for (;;);
+  if (words !== null) begin(words);
+  while (words === null || Atomics.load(words, 1) === 0);
 }
 
 /** Yields for ever; sets the second of `words` when it is ended. */

@@ -9,7 +9,7 @@ import {
   TaskFailedError,
   WorkerLostError,
 } from "../../../pool/mod.ts";
-import { isBun, open, poolTest, rejection } from "./harness.ts";
+import { isBun, open, poolTest, rejection, TASKS, type Tasks, title } from "./harness.ts";
 
 /** Registers the tests. */
 export function pooledCrashes(isolation: Isolation): void {
@@ -37,7 +37,7 @@ export function pooledCrashes(isolation: Isolation): void {
     assertEquals(await pool.run("increment", 1), 2);
   });
 
-  Deno.test(`pool of ${isolation}s: an error behind a task that has ended is told`, async () => {
+  Deno.test(`pool of ${title(isolation)}: an error behind a task that has ended is told`, async () => {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     await using pool = open(isolation, { onStrayError: resolve });
     assertEquals(await pool.run("rejectBehind"), "done");
@@ -48,7 +48,7 @@ export function pooledCrashes(isolation: Isolation): void {
     assertEquals(await pool.run("increment", 1), 2);
   });
 
-  Deno.test(`pool of ${isolation}s: a module that does not load fails the pool, not the process`, async () => {
+  Deno.test(`pool of ${title(isolation)}: a module that does not load fails the pool, not the process`, async () => {
     const url = new URL("../../support/broken_tasks.ts", import.meta.url);
     await using pool = createPool<{ increment(value: number): number }>(url, {
       isolation,
@@ -68,20 +68,23 @@ export function pooledCrashes(isolation: Isolation): void {
     await absent.close();
   });
 
-  Deno.test(`pool of ${isolation}s: a heap that is full costs its task and worker`, async () => {
+  if (isolation === "process") heapLimits();
+}
+
+function heapLimits(): void {
+  Deno.test("pool of processes: a heap that is full costs its task and worker", async () => {
+    const options = { heapMibMax: 48, workersMax: 1 };
     if (isBun()) {
-      const error = await rejection(
-        Promise.try(() => open(isolation, { heapMibMax: 48 })),
-        PoolUnsupportedError,
-      );
+      const error = await rejection(Promise.try(() => createPool(TASKS, options)), PoolUnsupportedError);
       assertEquals(error.code, "SLUICE_POOL_UNSUPPORTED");
       return;
     }
-    await using pool = open(isolation, { heapMibMax: 48 });
+    await using pool = createPool<Tasks>(TASKS, options); // of processes: a thread's limit does not protect ours
     const exhausting = pool.run("exhaustHeap");
     const after = pool.run("increment", 1);
     await rejection(exhausting, WorkerLostError);
     assertEquals(await after, 2);
     assertEquals(pool.stats.workers.crashed, 1);
+    await rejection(pool.run("increment", 1, { isolation: "thread" }), PoolUnsupportedError);
   });
 }

@@ -9,9 +9,9 @@ export type Tasks = typeof import("../../support/pool_tasks.ts");
 /** Where they are. */
 export const TASKS = new URL("../../support/pool_tasks.ts", import.meta.url);
 
-/** A pool of one worker with a short grace period, unless told otherwise; destroyed by `await using`. */
+/** A pool of one worker whose tasks have long to obey, unless told otherwise; destroyed by `await using`. */
 export function open(isolation: Isolation, options: PoolOptions = {}): Pool<Tasks> {
-  const pool = createPool<Tasks>(TASKS, { isolation, workersMax: 1, graceMs: 20, ...options });
+  const pool = createPool<Tasks>(TASKS, { isolation, workersMax: 1, graceMs: 60_000, ...options });
   return new Proxy(pool, {
     get(target, key) {
       if (key === Symbol.asyncDispose) return () => target.destroy();
@@ -21,6 +21,11 @@ export function open(isolation: Isolation, options: PoolOptions = {}): Pool<Task
   });
 }
 
+/** What the tests' names say of an isolation. */
+export function title(isolation: Isolation): string {
+  return isolation === "thread" ? "threads" : "processes";
+}
+
 /** Registers a test that gets a pool. */
 export function poolTest(
   isolation: Isolation,
@@ -28,7 +33,7 @@ export function poolTest(
   run: (pool: Pool<Tasks>) => Promise<void>,
   options: PoolOptions = {},
 ): void {
-  Deno.test(`pool of ${isolation === "thread" ? "threads" : "processes"}: ${name}`, async () => {
+  Deno.test(`pool of ${title(isolation)}: ${name}`, async () => {
     await using pool = open(isolation, options);
     await run(pool);
   });

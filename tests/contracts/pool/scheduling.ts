@@ -112,7 +112,7 @@ export function pooledScheduling(isolation: Isolation): void {
     abort.abort();
     for (const { status } of await settled) assertEquals(status, "rejected");
     assertEquals(pool.stats.workers.started, 1);
-  }, { concurrency: 11, graceMs: 60_000 });
+  }, { concurrency: 11 });
 
   poolTest(isolation, "workers are reused, and idle ones end", async (pool) => {
     for (let value = 0; value < 20; value++) await pool.run("increment", value);

@@ -48,7 +48,7 @@ export function pooledStops(isolation: Isolation): void {
     const error = await rejection(pool.run("waitForSignal", null, { deadlineMs: 300 }), TaskDeadlineError);
     assertEquals(error.how, "obeyed");
     assertEquals(pool.stats.workers.started, 1, "the worker goes on");
-  }, { graceMs: 60_000 });
+  });
 
   poolTest(isolation, "a task can ask how much time it has", async (pool) => {
     assertEquals(await pool.run("remaining", null), Infinity);
@@ -75,14 +75,15 @@ export function pooledStops(isolation: Isolation): void {
     isolation,
     "a stream that computes for ever is stopped with its reader's leaving",
     async (pool) => {
-      const stream = pool.stream("startThenSpin");
+      const words = isolation === "thread" ? sharedWords() : null;
+      const stream = pool.stream("startThenSpin", words);
       assertEquals(await stream.next(), { done: false, value: "started" });
-      const left = stream.return();
-      assertEquals(await left, { done: true, value: undefined });
-      const { stopped } = pool.stats;
-      assertEquals(stopped.terminated + stopped.killed + stopped.abandoned, 1);
+      if (words !== null) await wordSet(words, 0);
+      assertEquals(await stream.return(), { done: true, value: undefined });
+      const how = isolation === "process" ? "killed" : isDeno() ? "abandoned" : "terminated";
+      assertEquals(pool.stats.stopped[how], 1);
+      if (words !== null) setWord(words, 1);
     },
-    isDeno() && isolation === "thread" ? { isolation: "process" } : {},
   );
 
   poolTest(isolation, "stopping one task loses none that has not begun", async (pool) => {
@@ -91,7 +92,7 @@ export function pooledStops(isolation: Isolation): void {
     const more = Array.from({ length: 50 }, (_, value) => pool.run("increment", value));
     assertEquals((await Promise.all(calls)).length + (await Promise.all(more)).length, 100);
     await spin;
-  });
+  }, { graceMs: 20 });
 
   if (isolation === "thread") threadStops(isolation);
 }
@@ -105,7 +106,7 @@ function threadStops(isolation: Isolation): void {
     abort.abort();
     assertEquals((await rejection(call, TaskCancelledError)).how, "obeyed");
     assertEquals(pool.stats.workers.started, 1);
-  }, { graceMs: 60_000 });
+  });
 
   poolTest(
     isolation,
@@ -152,7 +153,7 @@ function threadStops(isolation: Isolation): void {
       }
       assertEquals(await pool.run("increment", 1), 2);
     },
-    { abandonedMax: 0 },
+    { abandonedMax: 0, graceMs: 20 },
   );
 
   poolTest(isolation, "a stretch that is too long is interrupted", async (pool) => {
