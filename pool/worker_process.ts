@@ -65,9 +65,9 @@ export function openProcess(options: LinkOptions): WorkerLink {
     keepAlive(isKept) {
       if (isKept) child.ref();
       else child.unref();
-      const { channel } = child;
-      if (isKept) channel?.ref();
-      else channel?.unref();
+      const { channel } = child; // Bun's cannot be asked
+      if (isKept) channel?.ref?.();
+      else channel?.unref?.();
     },
   };
 }

@@ -60,11 +60,12 @@ export function openThread(options: LinkOptions): WorkerLink {
     end();
   });
   life.start();
-  life.unref();
   return {
     isolation: "thread",
     post: (message, transfer) => worker.postMessage(message, transfer as never),
     stop: () => void worker.terminate(),
-    keepAlive: (isKept) => isKept ? worker.ref() : worker.unref(),
+    keepAlive(isKept) {
+      for (const one of [worker, life]) isKept ? one.ref() : one.unref();
+    },
   };
 }

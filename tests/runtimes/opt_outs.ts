@@ -145,6 +145,9 @@ const OPT_OUTS: readonly OptOut[] = [
   optOut(BUN, "io/testing/memory_listener_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
   optOut(BUN, "io/timer_wheel_test.ts: a callback that throws *", BUN_UNCAUGHT),
   optOut(BUN, "io/transport_test.ts: an error thrown from closed *", BUN_UNCAUGHT),
+  optOut(BUN, "contracts/pool/harness.ts: pool of threads: a rejection that nobody handles *", BUN_UNCAUGHT),
+  optOut(BUN, "contracts/pool/harness.ts: pool of threads: so is an error that nobody catches", BUN_UNCAUGHT),
+  optOut(BUN, "contracts/pool/crashes.ts: pool of threads: an error behind a task *", BUN_UNCAUGHT),
   optOut(
     BUN,
     "fuzz/http1_fuzz_test.ts: a million broken messages: *",

@@ -69,6 +69,7 @@ export function pooledStops(isolation: Isolation): void {
       assertEquals(await pool.run("increment", 1), 2, "and the pool goes on");
       assertEquals(pool.stats.workers.abandoned, 0);
     },
+    { graceMs: 20 },
   );
 
   poolTest(
@@ -84,6 +85,7 @@ export function pooledStops(isolation: Isolation): void {
       assertEquals(pool.stats.stopped[how], 1);
       if (words !== null) setWord(words, 1);
     },
+    { graceMs: 20 },
   );
 
   poolTest(isolation, "stopping one task loses none that has not begun", async (pool) => {
