@@ -4,4 +4,5 @@
  * @module
  */
 export * from "./io/mod.ts";
+export * from "./pool/mod.ts";
 export * from "./server/mod.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { Histogram } from "./histogram.ts";
-import type { PoolStats, StopKind, TaskStats } from "./pool_contract.ts";
+import type { PoolSnapshot, StopKind, TaskStats } from "./pool_contract.ts";
 
 /** Weight of the latest run in the mean: the last ten or so decide. */
 const MEAN_WEIGHT = 0.1;
@@ -33,13 +33,13 @@ export class TaskRecord {
       : this.meanMs + (ms - this.meanMs) * MEAN_WEIGHT;
   }
 
-  /** See `PoolStats.byTask`. */
+  /** See `PoolSnapshot.byTask`. */
   stats(): TaskStats {
     return { succeeded: this.succeeded, failed: this.failed, runMs: this.#runMs.snapshot() };
   }
 }
 
-/** Counters that `PoolStats` shows as they are; see there. */
+/** Counters that `PoolSnapshot` shows as they are; see there. */
 export interface Counters {
   accepted: number;
   succeeded: number;
@@ -68,15 +68,15 @@ export class Ledger {
     tasksSent: 0,
     strayErrors: 0,
   };
-  /** See `PoolStats.refused`. */
-  readonly refused: { -readonly [K in keyof PoolStats["refused"]]: number } = {
+  /** See `PoolSnapshot.refused`. */
+  readonly refused: { -readonly [K in keyof PoolSnapshot["refused"]]: number } = {
     queueFull: 0,
     dropped: 0,
     hopeless: 0,
     tooLarge: 0,
     saturated: 0,
   };
-  /** See `PoolStats.stopped`. */
+  /** See `PoolSnapshot.stopped`. */
   readonly stopped: Record<StopKind, number> = {
     "before start": 0,
     obeyed: 0,
@@ -113,7 +113,7 @@ export class Ledger {
   }
 
   /** Times, and counts by task. */
-  snapshot(): Pick<PoolStats, "waitMs" | "runMs" | "totalMs" | "byTask"> {
+  snapshot(): Pick<PoolSnapshot, "waitMs" | "runMs" | "totalMs" | "byTask"> {
     return {
       waitMs: this.#waitMs.snapshot(),
       runMs: this.#runMs.snapshot(),

@@ -11,7 +11,7 @@ export type {
   MapOptions,
   Pool,
   PoolOptions,
-  PoolStats,
+  PoolSnapshot,
   QueuePolicy,
   RunName,
   RunOptions,

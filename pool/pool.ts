@@ -13,7 +13,7 @@ import type {
   MapOptions,
   Pool,
   PoolOptions,
-  PoolStats,
+  PoolSnapshot,
   RunName,
   RunOptions,
   StreamName,
@@ -150,7 +150,7 @@ class ModulePool<M> implements Pool<M> {
     return this.#lane(this.#settings.isolation).ready();
   }
 
-  get stats(): PoolStats {
+  get stats(): PoolSnapshot {
     const now = performance.now();
     const { counters, refused, stopped } = this.#ledger;
     const lanes = [...this.#lanes.values()];

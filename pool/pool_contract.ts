@@ -201,7 +201,7 @@ export interface Pool<M> extends AsyncDisposable {
   /** Resolves as soon as the queue has room; for producers. Rejects when the pool has ended. */
   ready(): Promise<void>;
   /** What the pool has done and does; a snapshot. */
-  readonly stats: PoolStats;
+  readonly stats: PoolSnapshot;
   /** Takes no more tasks, finishes those it has, and ends the workers. */
   close(): Promise<void>;
   /** Rejects all tasks and ends the workers at once. Resolves when they are gone, but for those that were abandoned. */
@@ -260,7 +260,7 @@ export interface WorkerStats {
 }
 
 /** What a pool has done and does. */
-export interface PoolStats {
+export interface PoolSnapshot {
   /** Tasks: waiting in the queue, waiting for room in it, and sent to a worker; then how those that were accepted ended. */
   readonly tasks: {
     readonly queued: number;

@@ -95,6 +95,14 @@ const TRIALS: Readonly<Record<string, (example: Example) => Promise<void>>> = {
     await endless.waitEnd();
   },
 
+  async "compute_pool.ts"({ url }) {
+    const [count, primes] = await Promise.all([fetch(`${url}/count/100000`), fetch(`${url}/primes/30`)]);
+    assertEquals(await count.json(), { primes: 9592 });
+    assertEquals((await primes.text()).trim().split("\n").map(Number), [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
+    const { tasks } = await (await fetch(`${url}/stats`)).json();
+    assertEquals([tasks.succeeded, tasks.failed], [2, 0]);
+  },
+
   async "embedded_in_deno_serve.ts"({ url }) {
     assertEquals(await (await fetch(url)).text(), "embedded\n");
     assertEquals((await events(`${url}/count`, 3)).map(({ data }) => data), ["1", "2", "3"]);

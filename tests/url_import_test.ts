@@ -30,3 +30,28 @@ Deno.test("a two-line program importing mod.ts over http runs with no import map
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** A program whose pool and tasks both come by http. */
+const poolProgram = (url: string) =>
+  `import { createPool } from "${url}/mod.ts";
+await using pool = createPool("${url}/examples/compute_pool.ts");
+console.log("primes", await pool.run("countPrimes", 100), ".");
+`;
+
+Deno.test("a pool that was imported over http runs a task module from there", async () => {
+  await using sources = serveSources();
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/pool.ts`, poolProgram(sources.url));
+  const flags = ["--no-config", "--no-prompt", `--allow-import=${sources.host}`];
+  const child = spawnChild("deno", ["run", ...flags, "pool.ts"], {
+    cwd: folder,
+    env: { DENO_DIR: `${folder}/cache` },
+  });
+  try {
+    const { code } = await child.status;
+    assertEquals([child.stdout.text, code], ["primes 25 .\n", 0], child.stderr.text);
+  } finally {
+    await child.stop("SIGKILL");
+    await Deno.remove(folder, { recursive: true });
+  }
+});

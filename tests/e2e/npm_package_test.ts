@@ -35,6 +35,24 @@ async function readmeExample(): Promise<string> {
   return example;
 }
 
+/** A task module for the pool, and a program that runs it in threads and processes. */
+const POOL_TASKS =
+  "export const double = (value) => 2 * value;\nexport function* upTo(n) { for (let i = 1; i <= n; i++) yield i; }\n";
+const POOL_PROGRAM = `import { createPool } from "@sluice/kit/pool";
+for (const isolation of ["thread", "process"]) {
+  const pool = createPool(new URL("./tasks.js", import.meta.url), { isolation, workersMax: 1 });
+  console.log(isolation, await pool.run("double", 21), (await Array.fromAsync(pool.stream("upTo", 3))).join());
+  await pool.close();
+}
+`;
+
+/** What the program prints, run by a runtime in a project that has the package. */
+async function runPool(runtime: string, folder: string): Promise<string> {
+  await Deno.writeTextFile(`${folder}/tasks.js`, POOL_TASKS);
+  await Deno.writeTextFile(`${folder}/pool.js`, POOL_PROGRAM);
+  return await output(runtime, ["pool.js"], folder);
+}
+
 /** What npm is told: to ask nobody. */
 const NPM = ["install", "--offline", "--no-audit", "--no-fund", "--ignore-scripts"];
 
@@ -47,12 +65,13 @@ Deno.test("the npm package installs by itself, runs and type-checks", async (t) 
     const { node } = await installRuntimes();
     await Deno.writeTextFile(`${project.folder}/example.js`, await readmeExample());
     assertMatch(await output(node, ["example.js"], project.folder), /^on port \d+\n$/);
-    const entries = ["", "/io", "/server", "/testing"].map((path) => `@sluice/kit${path}`);
+    const entries = ["", "/io", "/server", "/testing", "/pool"].map((path) => `@sluice/kit${path}`);
     const program = `for (const name of ${JSON.stringify(entries)}) {
     console.log(Object.keys(await import(name)).length > 3 ? name : "empty");
   }`;
     const seen = await output(node, ["--input-type=module", "-e", program], project.folder);
     assertEquals(seen.trim().split("\n"), entries);
+    assertEquals(await runPool(node, project.folder), "thread 42 1,2,3\nprocess 42 1,2,3\n");
   });
 
   await t.step("in an empty Bun project the package runs the README's example", async () => {
@@ -60,6 +79,7 @@ Deno.test("the npm package installs by itself, runs and type-checks", async (t) 
     await using project = await install(tarball, bun, ["add"]);
     await Deno.writeTextFile(`${project.folder}/example.ts`, await readmeExample());
     assertMatch(await output(bun, ["example.ts"], project.folder), /^on port \d+\n$/);
+    assertEquals(await runPool(bun, project.folder), "thread 42 1,2,3\nprocess 42 1,2,3\n");
   });
 
   await t.step(
@@ -84,12 +104,14 @@ Deno.test("the npm package installs by itself, runs and type-checks", async (t) 
       `${project.folder}/all.ts`,
       `import * as kit from "@sluice/kit";
 import { openSelector, type Selector } from "@sluice/kit/io";
+import { createPool } from "@sluice/kit/pool";
 import { type Handler, Reply, Router, toNodeListener } from "@sluice/kit/server";
 import * as testing from "@sluice/kit/testing";
 const selector: Selector = openSelector();
 const handler: Handler = new Router().get("/:name", (_request, info) => new Reply(info.params.name)).handler;
 // @ts-expect-error a port is a number
 kit.serve({ port: "1" }, handler);
+export const sum: Promise<number> = createPool<{ add(pair: number[]): number }>("./x.js").run("add", [1, 2]);
 export const all = [selector, handler, toNodeListener(handler), kit, testing];
 `,
     );
