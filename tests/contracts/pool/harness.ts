@@ -63,3 +63,8 @@ export function isDeno(): boolean {
 export function isBun(): boolean {
   return "Bun" in globalThis;
 }
+
+/** Resolves when no thread that was given up computes any more. */
+export async function allReturned(pool: Pool<Tasks>): Promise<void> {
+  while (pool.stats.workers.abandoned > 0) await new Promise((resolve) => setTimeout(resolve));
+}

@@ -8,7 +8,7 @@ import {
   TaskDeadlineError,
 } from "../../../pool/mod.ts";
 import { setWord, sharedWords, wordSet } from "../../support/pool_words.ts";
-import { isDeno, poolTest, rejection } from "./harness.ts";
+import { allReturned, isDeno, poolTest, rejection } from "./harness.ts";
 
 /** Registers the tests. */
 export function pooledStops(isolation: Isolation): void {
@@ -84,6 +84,7 @@ export function pooledStops(isolation: Isolation): void {
       const how = isolation === "process" ? "killed" : isDeno() ? "abandoned" : "terminated";
       assertEquals(pool.stats.stopped[how], 1);
       if (words !== null) setWord(words, 1);
+      await allReturned(pool);
     },
     { graceMs: 20 },
   );
@@ -151,7 +152,7 @@ function threadStops(isolation: Isolation): void {
         assertEquals([error.code, error.abandoned], ["SLUICE_POOL_SATURATED", 1]);
         assertEquals(pool.stats.refused.saturated, 1);
         setWord(words, 1);
-        while (pool.stats.workers.abandoned > 0) await new Promise((resolve) => setTimeout(resolve)); // it really ends
+        await allReturned(pool); // it really ends
       }
       assertEquals(await pool.run("increment", 1), 2);
     },
