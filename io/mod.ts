@@ -17,6 +17,8 @@ export * from "./loop_lag.ts";
 export * from "./open_selector.ts";
 export * from "./selector.ts";
 export { CheckedSelector } from "./selectors/checked.ts";
+export { EVENT_READ, EVENT_WRITE, type ReadyDescriptor } from "./selectors/epoll_set.ts";
+export { PollSet } from "./selectors/poll_set.ts";
 export * from "./shared_chunk.ts";
 export { adoptStreams, type Streams } from "./stream_protocol.ts";
 export { type ReadOptions, type Separator, StreamReader, type StreamReaderOptions } from "./stream_reader.ts";

@@ -4,17 +4,23 @@
  * Order of say: the `kind` option, then the environment variable `SLUICE_SELECTOR` (where reading it is permitted
  * already), then what is best. What was asked for is never replaced by something else: it opens or it is refused.
  *
+ * Finding the best asks nobody for a permission: a selector that needs one which was not given is passed over, and the
+ * reason says so. `native` needs none and comes last, so there always is one.
+ *
  * @module
  */
 import { UnsupportedError } from "./errors.ts";
+import type { Probe } from "./ffi/load.ts";
 import { detectRuntime, readEnv, type Runtime } from "./runtime.ts";
 import type { Clock, Selector } from "./selector.ts";
+import { chooseFirst } from "./selector_choice.ts";
+import { probeEpoll } from "./selectors/epoll.ts";
 import { openNativeBun } from "./selectors/native_bun.ts";
 import { openNativeDeno } from "./selectors/native_deno.ts";
 import { openNativeNode } from "./selectors/native_node.ts";
 
 /** Ways of waiting that exist in this version. */
-export type SelectorKind = "native";
+export type SelectorKind = "native" | "epoll";
 
 /** Options of `openSelector`. */
 export interface OpenSelectorOptions {
@@ -38,11 +44,8 @@ export interface SelectedSelector extends Selector {
   readonly selection: Selection;
 }
 
-interface Opener {
-  /** Why it cannot open here; `null` when it can. */
-  refusal(runtime: Runtime): string | null;
-  open(options: OpenSelectorOptions, runtime: Runtime): Selector;
-}
+/** Opens a selector, or says why it cannot open here. Neither throws nor asks for permissions. */
+type Opener = (options: OpenSelectorOptions, runtime: Runtime) => Probe<Selector>;
 
 /** The native selector of each runtime. */
 const NATIVE: Readonly<Record<string, (options: { readonly clock?: Clock }) => Selector>> = {
@@ -51,12 +54,17 @@ const NATIVE: Readonly<Record<string, (options: { readonly clock?: Clock }) => S
   bun: openNativeBun,
 };
 
+/** All of them, by name. */
 const OPENERS: Readonly<Record<SelectorKind, Opener>> = {
-  native: {
-    refusal: ({ name }) => Object.hasOwn(NATIVE, name) ? null : `there is none for the runtime "${name}" yet`,
-    open: ({ clock }, { name }) => NATIVE[name]!(clock === undefined ? {} : { clock }),
-  },
+  native: (options, { name }) =>
+    Object.hasOwn(NATIVE, name)
+      ? { found: NATIVE[name]!(clockOf(options)), refusal: null }
+      : { found: null, refusal: `there is none for the runtime "${name}" yet` },
+  epoll: (options) => probeEpoll(clockOf(options)),
 };
+
+/** From the best to the one that always opens. */
+const BY_MERIT: readonly SelectorKind[] = ["epoll", "native"];
 
 /** The variable that overrides the choice. */
 const VARIABLE = "SLUICE_SELECTOR";
@@ -79,32 +87,34 @@ export function openSelector(options: OpenSelectorOptions = {}): SelectedSelecto
   const variable = options.kind === undefined ? readEnv(VARIABLE) : null;
   const wanted = options.kind ?? (variable === "" ? null : variable);
   const runtime = detectRuntime();
-  if (wanted === null) return openAs("native", "it is the best one here", options, runtime);
+  if (wanted === null) return openBest(options, runtime);
   if (!isKind(wanted)) {
     throw new UnsupportedError(
       `Cannot open the selector "${wanted}"`,
       `it is unknown; accepted are ${Object.keys(OPENERS).map((kind) => `"${kind}"`).join(", ")}`,
     );
   }
-  const reason = variable === null
-    ? "it was asked for by the option kind"
-    : `it was asked for by ${VARIABLE}`;
-  return openAs(wanted, reason, options, runtime);
+  const { found, refusal } = OPENERS[wanted](options, runtime);
+  if (found === null) throw new UnsupportedError(`Cannot open the selector "${wanted}"`, refusal);
+  const by = variable === null ? "the option kind" : VARIABLE;
+  return select(found, { kind: wanted, reason: `it was asked for by ${by}` });
 }
 
 function isKind(kind: string): kind is SelectorKind {
   return Object.hasOwn(OPENERS, kind);
 }
 
-function openAs(
-  kind: SelectorKind,
-  reason: string,
-  options: OpenSelectorOptions,
-  runtime: Runtime,
-): SelectedSelector {
-  const opener = OPENERS[kind];
-  const refusal = opener.refusal(runtime);
-  if (refusal !== null) throw new UnsupportedError(`Cannot open the selector "${kind}"`, refusal);
-  const selection: Selection = { kind, reason };
-  return Object.assign(opener.open(options, runtime), { selection });
+function openBest(options: OpenSelectorOptions, runtime: Runtime): SelectedSelector {
+  const { kind, found, reason } = chooseFirst(
+    BY_MERIT.map((kind) => ({ kind, open: () => OPENERS[kind](options, runtime) })),
+  );
+  return select(found, { kind, reason });
+}
+
+function select(selector: Selector, selection: Selection): SelectedSelector {
+  return Object.assign(selector, { selection });
+}
+
+function clockOf({ clock }: OpenSelectorOptions): { readonly clock?: Clock } {
+  return clock === undefined ? {} : { clock };
 }

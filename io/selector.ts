@@ -148,7 +148,7 @@ export type ListenTarget =
     readonly transport: "fd";
     /**
      * Descriptor of a socket that listens already, handed over by the parent: systemd's socket activation begins at 3
-     * (sd_listen_fds(3)). Only for selectors on `node:net`; it can be taken once, and belongs to the listener then.
+     * (sd_listen_fds(3)). Not for the native selector of Bun; it can be taken once, and belongs to the listener then.
      */
     readonly fd: number;
   };

@@ -6,6 +6,7 @@ import { curl, curlStream } from "./support/curl.ts";
 import { freePort } from "./support/free_port.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { peakRssBytes, rssBytes } from "./support/rss.ts";
+import { permitSelector } from "./support/selector_flags.ts";
 import { serveSources } from "./support/serve_sources.ts";
 import { spawnChild } from "./support/spawn_child.ts";
 import { taskArguments } from "./support/spawn_serve.ts";
@@ -133,4 +134,15 @@ Deno.test("sources are served as modules, and nothing else is", async () => {
 Deno.test("a task that is one command can be run as one", () => {
   assertEquals(taskArguments("serve").at(-1), "server/main.ts");
   assertThrows(() => taskArguments("ok"), RangeError);
+});
+
+Deno.test("a child may open the selector the tests run on, and has no more permission for it than that needs", () => {
+  assertEquals(permitSelector(["run", "a.ts"], undefined), ["run", "a.ts"]);
+  assertEquals(permitSelector(["run", "a.ts"], "native"), ["run", "a.ts"]);
+  assertEquals(permitSelector(["run", "a.ts"], "uring"), ["run", "--allow-ffi", "a.ts"]);
+  const [run, flag = "", file] = permitSelector(["run", "a.ts"], "epoll");
+  assertMatch(flag, /^--allow-ffi=\/.+$/);
+  assertEquals([run, file], ["run", "a.ts"]);
+  assertEquals(permitSelector(["run", "-A", "a.ts"], "epoll"), ["run", "-A", "a.ts"]);
+  assertEquals(permitSelector(["compile", "a.ts"], "epoll"), ["compile", "a.ts"]);
 });

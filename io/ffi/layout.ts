@@ -158,25 +158,31 @@ export class MessageHeader {
     0,
     MSGHDR_BYTES,
   );
-  readonly #vectors: BigUint64Array<ArrayBuffer>;
-  readonly #header = new BigUint64Array(this.bytes.buffer, 0, MSGHDR_BYTES / 8);
+  readonly #vectors: Uint32Array<ArrayBuffer>;
+  readonly #header = new Uint32Array(this.bytes.buffer, 0, MSGHDR_BYTES / 4);
 
   /** @param libc to learn the vectors' address @param partsMax how many there are at most */
   constructor(libc: Libc, partsMax: number) {
-    this.#vectors = new BigUint64Array(new ArrayBuffer(partsMax * IOVEC_BYTES));
-    this.#header[MSGHDR_IOV_AT / 8] = BigInt(libc.library.addressOf(this.#vectors));
+    this.#vectors = new Uint32Array(new ArrayBuffer(partsMax * IOVEC_BYTES));
+    setWide(this.#header, MSGHDR_IOV_AT / 4, libc.library.addressOf(this.#vectors));
   }
 
   /** Says where part number `index` is. */
   set(index: number, address: number, length: number): void {
-    this.#vectors[index * 2] = BigInt(address);
-    this.#vectors[index * 2 + 1] = BigInt(length);
+    setWide(this.#vectors, index * 4, address);
+    this.#vectors[index * 4 + 2] = length; // The upper halves of lengths stay 0.
   }
 
   /** Says how many parts there are. */
   setCount(count: number): void {
-    this.#header[MSGHDR_IOVLEN_AT / 8] = BigInt(count);
+    this.#header[MSGHDR_IOVLEN_AT / 4] = count;
   }
+}
+
+/** Writes a number of more than 32 bits as two words, the lower first. */
+function setWide(words: Uint32Array, at: number, value: number): void {
+  words[at] = value % 2 ** 32;
+  words[at + 1] = Math.floor(value / 2 ** 32);
 }
 
 /**

@@ -57,8 +57,8 @@ export interface LibcFunctions {
   epollCtl(epoll: number, operation: number, fd: number, event: Memory): number;
   epollWait(epoll: number, events: Memory, eventsMax: number, timeoutMs: number): number;
   poll(descriptors: Memory, count: Size, timeoutMs: number): number;
-  /** `poll` on another thread; on Deno only. */
-  pollThreaded?(descriptors: Memory, count: Size, timeoutMs: number): Promise<number>;
+  /** `poll` on another thread, hence on memory that no collector frees; on Deno only. */
+  pollThreaded?(descriptors: Pointer, count: Size, timeoutMs: number): Promise<number>;
   /** The address, or -1. */
   mmap(
     address: Pointer,
@@ -89,6 +89,8 @@ export interface LibcFunctions {
   ioUringRegister(number: Size, ring: Size, operation: Size, argument: Memory, count: Size): number;
   errnoLocation(): Pointer;
   errnoCopy(target: Memory, source: Pointer, bytes: Size): Pointer;
+  /** `memcpy` to C memory. */
+  copyTo(target: Pointer, source: Memory, bytes: Size): Pointer;
 }
 
 const DECLARATIONS: Readonly<Record<keyof LibcFunctions, Signature>> = {
@@ -120,7 +122,7 @@ const DECLARATIONS: Readonly<Record<keyof LibcFunctions, Signature>> = {
   epollCtl: { name: "epoll_ctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   epollWait: { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
   poll: { parameters: ["buffer", "size", "i32"], result: "i32" },
-  pollThreaded: { name: "poll", parameters: ["buffer", "size", "i32"], result: "i32", isThreaded: true },
+  pollThreaded: { name: "poll", parameters: ["pointer", "size", "i32"], result: "i32", isThreaded: true },
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "i64" },
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
@@ -136,6 +138,7 @@ const DECLARATIONS: Readonly<Record<keyof LibcFunctions, Signature>> = {
   ioUringRegister: { name: "syscall", parameters: ["size", "size", "size", "buffer", "size"], result: "i32" },
   errnoLocation: { name: "__errno_location", parameters: [], result: "pointer" },
   errnoCopy: { name: "memcpy", parameters: ["buffer", "pointer", "size"], result: "pointer" },
+  copyTo: { name: "memcpy", parameters: ["pointer", "buffer", "size"], result: "pointer" },
 };
 
 /** Where libc is, by architecture in Node's words: glibc first (Debian's, then others' folders), then musl. */

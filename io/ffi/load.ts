@@ -82,7 +82,7 @@ type Functions = Record<string, (...parameters: unknown[]) => unknown>;
 
 /** What every library must have for this file: all are part of libc. */
 const OWN: Signatures = {
-  slAddress: { name: "memmove", parameters: ["buffer", "buffer", "usize"], result: "u64" },
+  slAddress: { name: "memmove", parameters: ["buffer", "buffer", "size"], result: "u64" },
   slPointer: { name: "labs", parameters: ["i64"], result: "pointer" },
   slCopy: { name: "memcpy", parameters: ["buffer", "pointer", "usize"], result: "pointer" },
 };
@@ -186,7 +186,7 @@ function denoLibrary<F>(
   canView: boolean,
 ): Library<F> {
   const { slAddress, slPointer, slCopy } = functions as {
-    slAddress(a: ArrayBufferView, b: ArrayBufferView, bytes: number): number;
+    slAddress(a: ArrayBufferView, b: ArrayBufferView, bytes: null): number;
     slPointer(address: number): Pointer;
     slCopy(target: Uint8Array, source: Pointer, bytes: number): Pointer;
   };
@@ -195,7 +195,7 @@ function denoLibrary<F>(
     functions: functions as F,
     canView,
     // `buffer` first: the bytes of a short view are within the garbage collector's heap, and move, until it is asked for.
-    addressOf: (view) => (void view.buffer, slAddress(view, view, 0)),
+    addressOf: (view) => (void view.buffer, slAddress(view, view, null)),
     pointerTo: (address) => slPointer(address),
     makeSize: (bytes) => slPointer(bytes) as unknown as Size,
     copyFrom: (pointer, target) => void slCopy(target, pointer, target.length),

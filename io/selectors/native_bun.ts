@@ -1,8 +1,7 @@
 /**
  * The `native` selector of Bun, on `Bun.listen` and `Bun.connect`; native_bun_socket.ts says why on these.
  *
- * Turns: as on Deno and Node, a function queued by `process.nextTick` from a microtask runs when all microtasks of the
- * present callback are done. Names given to `connect` are resolved by Bun, which also tries several addresses.
+ * Names given to `connect` are resolved by Bun, which also tries several addresses.
  *
  * Known limit: Bun has no way to give up a connection attempt. One that is given up (by signal, deadline or `close`)
  * rejects at once, and its socket is reset as soon as it is connected; until then the system goes on trying, and the
@@ -11,7 +10,6 @@
  * @module
  */
 import net from "node:net";
-import process from "node:process";
 import { BlockPool } from "../block_pool.ts";
 import {
   ConnectionAbortedError,
@@ -39,6 +37,7 @@ import { type BunOwner, type BunSocket, BunTransport, GatherBuffer, HANDLERS } f
 import { connectError } from "./native_errors.ts";
 import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget, type NativeOptions } from "./native_net.ts";
 import { addrOf } from "./native_socket.ts";
+import { afterTurn } from "./native_turn.ts";
 
 /** An attempt that can be given up. */
 interface Attempt {
@@ -218,8 +217,4 @@ function remoteAddr(socket: BunSocket, options: ConnectOptions): Addr | null {
   if (options.transport === "unix") return addrOf(undefined, undefined, options.path);
   if (socket.remoteAddress !== undefined) return addrOf(socket.remoteAddress, socket.remotePort, null);
   return net.isIP(options.hostname) === 0 ? null : addrOf(options.hostname, options.port, null);
-}
-
-function afterTurn(run: () => void): void {
-  queueMicrotask(() => process.nextTick(run));
 }

@@ -16,6 +16,7 @@ import {
   ResourceExhaustedError,
   type SluiceError,
   UnreachableError,
+  UnsupportedError,
 } from "../errors.ts";
 
 /** The system's words for a limit that was hit, in ours. */
@@ -74,6 +75,31 @@ export function listenStatusError(status: number, address: string): SluiceError 
   return toListenError(getSystemErrorName(status), "the system refuses the address", address, undefined);
 }
 
+/**
+ * The error for a `connect` that the system refused.
+ *
+ * @param status the system's error number, negative
+ * @param address the address that was tried, for the message
+ */
+export function connectStatusError(status: number, address: string): SluiceError {
+  return toConnectError(getSystemErrorName(status), "the system refuses it", address, undefined);
+}
+
+/**
+ * The error for a descriptor that the system does not wait for.
+ *
+ * @param errno the system's error number, positive
+ * @param doing what was asked, as in "Cannot register descriptor 5"
+ */
+export function descriptorError(errno: number, doing: string): SluiceError {
+  const code = getSystemErrorName(-errno);
+  if (code === "EPERM") {
+    return new UnsupportedError(doing, "it is a plain file, which is always ready (EPERM)");
+  }
+  return commonError(code, doing, undefined) ??
+    new UnsupportedError(doing, `the system refuses it (${code})`);
+}
+
 function toListenError(code: string, why: string, address: string, cause: unknown): SluiceError {
   if (code === "EADDRINUSE") return new AddressInUseError(address, { cause });
   const common = commonError(code, `Cannot listen on ${address}`, cause);
@@ -89,15 +115,16 @@ function toListenError(code: string, why: string, address: string, cause: unknow
 export function connectError(error: unknown, address: string): SluiceError {
   let code = codeOf(error);
   if (code === "" && error instanceof AggregateError) code = codeOf(error.errors[0]);
-  if (code === "ECONNREFUSED" || code === "ENOENT") {
-    return new ConnectionRefusedError(address, { cause: error });
-  }
-  const common = commonError(code, `Cannot connect to ${address}`, error);
+  return toConnectError(code, messageOf(error), address, error);
+}
+
+function toConnectError(code: string, why: string, address: string, cause: unknown): SluiceError {
+  if (code === "ECONNREFUSED" || code === "ENOENT") return new ConnectionRefusedError(address, { cause });
+  const doing = `Cannot connect to ${address}`;
+  const common = commonError(code, doing, cause);
   if (common !== null) return common;
-  if (RESET.has(code)) return new ConnectionResetError(`Cannot connect to ${address}`, { cause: error });
-  return new UnreachableError(address, withCode(messageOf(error), code), {
-    cause: error,
-  });
+  if (RESET.has(code)) return new ConnectionResetError(doing, { cause });
+  return new UnreachableError(address, withCode(why, code), { cause });
 }
 
 /**

@@ -1,15 +1,11 @@
 /**
  * The selector on the runtime's own sockets, through `node:net`, as far as Deno and Node are alike.
  *
- * Turns: a function queued by `process.nextTick` from a microtask runs when all microtasks of the present callback are
- * done, on both runtimes. That is the end of the turn.
- *
  * Names given to `connect` are resolved by the runtime, which also tries several addresses (RFC 8305).
  *
  * @module
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
 import { BlockPool } from "../block_pool.ts";
 import { ConnectionAbortedError, DeadlineExceededError, SelectorClosedError } from "../errors.ts";
 import type {
@@ -28,6 +24,7 @@ import { TransportHub } from "../transport_hub.ts";
 import { connectError } from "./native_errors.ts";
 import { type ListenerHost, NativeListener } from "./native_listener.ts";
 import { HandleWriter } from "./native_write.ts";
+import { afterTurn } from "./native_turn.ts";
 import { addrOf, makeReadBuffer, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
 
 /** 10 s: longer than two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5). */
@@ -194,10 +191,6 @@ export class NativeSelector implements Selector, ListenerHost {
 /** Memory that is not cleared first, as a plain Uint8Array: views of a Buffer cost twice as much to make. */
 function allocate(bytes: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
-}
-
-function afterTurn(run: () => void): void {
-  queueMicrotask(() => process.nextTick(run));
 }
 
 /** The address that `options` ask for, for messages. */

@@ -29,6 +29,7 @@ async function start({ module, selectorKind, serve: options, ...rest }: WorkerCo
   const { index, workers, data } = rest;
   const exported: Readonly<Record<string, unknown>> = await import(module);
   const selector = openSelector(selectorKind === null ? {} : { kind: selectorKind });
+  closeWithThread(selector);
   try {
     const service = await serviceOf(exported, { selector, index, workers, data }, module);
     const { fetch, onError } = service;
@@ -46,6 +47,17 @@ async function start({ module, selectorKind, serve: options, ...rest }: WorkerCo
 /** What was counted up to now. */
 function countersOf({ server, service }: Running): StatsMessage {
   return { type: "stats", stats: { ...server.stats }, service: service.stats?.() ?? null };
+}
+
+/**
+ * Closes the sockets before an error that nobody caught ends the thread. The runtime closes its own with the thread, but knows
+ * nothing of those that a selector on FFI made: their clients would wait for ever, and the system would go on to queue new ones.
+ */
+function closeWithThread(selector: SelectedSelector): void {
+  const close = (event: Event): void => {
+    if (!event.defaultPrevented) void selector.close(); // What is open is reset within this call.
+  };
+  for (const type of ["error", "unhandledrejection"]) globalThis.addEventListener?.(type, close);
 }
 
 /** Tells the counters now and then, when they have changed. */

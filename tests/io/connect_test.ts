@@ -17,7 +17,7 @@ function serve(selector: Selector, handler: StreamHandler): { server: AsyncDispo
 }
 
 for (
-  const [kind, open] of [["native", () => openSelector({ kind: "native" })], [
+  const [kind, open] of [["system", () => openSelector()], [
     "memory",
     () => new MemorySelector(),
   ]] as const

@@ -29,7 +29,7 @@ const text = (read: Uint8Array) => new TextDecoder().decode(read);
 const FLOOD_BYTES = 16 * 1024 * 1024;
 
 const SELECTORS: Record<string, () => Selector> = {
-  native: () => openSelector({ kind: "native" }),
+  system: () => openSelector(), // Which one, SLUICE_SELECTOR says.
   memory: () => new MemorySelector(),
 };
 

@@ -1,6 +1,14 @@
-import { assertEquals, assertInstanceOf, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertNotEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { UnsupportedError } from "../../io/errors.ts";
 import { openSelector, type SelectorKind } from "../../io/open_selector.ts";
+import { detectRuntime } from "../../io/runtime.ts";
 import { VirtualClock } from "../../io/testing/virtual_clock.ts";
 
 /** Opens with the variable set; puts it back afterwards. */
@@ -13,17 +21,42 @@ function openWith(value: string) {
   }
 }
 
-Deno.test("the best selector is opened, and says why", async () => {
-  await using selector = openSelector();
-  assertEquals(selector.kind, "native");
-  assertEquals(selector.selection, { kind: "native", reason: "it is the best one here" });
+Deno.test("the best selector is opened, and says why that one", async () => {
+  await using selector = openWith("");
+  assertEquals(selector.kind, selector.selection.kind);
+  assertMatch(selector.selection.reason, /^it is the best one here(; not \w+: [^\n]+)*$/);
+  if (detectRuntime().name === "node") {
+    assertEquals(selector.kind, "native");
+    assertMatch(
+      selector.selection.reason,
+      /; not epoll: Node has no FFI without a flag \(Deno and Bun have\)$/,
+    );
+  } else {
+    assertNotEquals(selector.kind, "native"); // FFI is permitted here.
+  }
+});
+
+Deno.test("every kind opens when it is asked for, or is refused with the reason", async () => {
+  for (const kind of ["native", "epoll"] as const) {
+    try {
+      await using selector = openSelector({ kind });
+      assertEquals([selector.kind, selector.selection], [kind, {
+        kind,
+        reason: "it was asked for by the option kind",
+      }]);
+    } catch (error) {
+      assertInstanceOf(error, UnsupportedError);
+      assertEquals(detectRuntime().name, "node");
+      assertMatch(error.message, new RegExp(`^Cannot open the selector "${kind}": Node has no FFI`));
+    }
+  }
 });
 
 Deno.test("the variable overrides the choice, and an empty one does not", async () => {
   await using asked = openWith("native");
   assertEquals(asked.selection.reason, "it was asked for by SLUICE_SELECTOR");
   await using best = openWith("");
-  assertEquals(best.selection.reason, "it is the best one here");
+  assertMatch(best.selection.reason, /^it is the best one here/);
 });
 
 Deno.test("the option overrides the variable", async () => {
@@ -56,3 +89,22 @@ Deno.test("the selector goes by the clock it is given", async () => {
   await clock.advance(2_000);
   assertEquals(hasFired, true);
 });
+
+if (detectRuntime().name === "deno") {
+  Deno.test("Deno: without permission for FFI the native one opens, says in one line why, and asks nobody", async () => {
+    const module = new URL("../../io/open_selector.ts", import.meta.url).href;
+    const text = `import { openSelector } from ${JSON.stringify(module)};
+      const selector = openSelector(); console.log(selector.kind, selector.selection.reason); await selector.close();`;
+    const url = `data:application/typescript,${encodeURIComponent(text)}`;
+    const { stdout, code } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-check", "--allow-import", "--allow-read", url],
+      env: { SLUICE_SELECTOR: "" },
+      stdin: "null",
+    }).output();
+    assertEquals(code, 0);
+    assertMatch(
+      new TextDecoder().decode(stdout),
+      /^native it is the best one here(; not \w+: [^\n]+)*; not epoll: FFI is not permitted \(run with --allow-ffi=\/[^\n]+\n$/,
+    );
+  });
+}

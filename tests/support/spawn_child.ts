@@ -1,6 +1,7 @@
 /** A child process that a test can wait for and is sure to be rid of. */
 
 import { ChildOutput } from "./child_output.ts";
+import { permitSelector } from "./selector_flags.ts";
 
 /** A running child; `await using` kills it and waits until it is gone. */
 export interface Child extends AsyncDisposable {
@@ -24,13 +25,18 @@ export interface ChildOptions {
   env?: Record<string, string>;
 }
 
-/** Starts a program; `"deno"` is the Deno that runs the test. Colours are off. */
+/**
+ * Starts a program; `"deno"` is the Deno that runs the test, and may open the selector that the test runs on. Other runtimes
+ * open their best. Colours are off.
+ */
 export function spawnChild(program: string, args: readonly string[], options: ChildOptions = {}): Child {
   const { env, ...rest } = options;
-  const process = new Deno.Command(program === "deno" ? Deno.execPath() : program, {
-    args: [...args],
+  const isDeno = program === "deno";
+  const selector = env?.["SLUICE_SELECTOR"] ?? Deno.env.get("SLUICE_SELECTOR");
+  const process = new Deno.Command(isDeno ? Deno.execPath() : program, {
+    args: isDeno ? permitSelector(args, selector) : [...args],
     ...rest,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", ...(isDeno ? {} : { SLUICE_SELECTOR: "" }), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -1,30 +1,10 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { AF_UNIX } from "../../../io/ffi/constants.ts";
-import { type Libc, type LibcFunctions, probeLibc } from "../../../io/ffi/libc.ts";
 import { checkLayouts, epollEventLayout, SocketAddress } from "../../../io/ffi/layout.ts";
 import { detectRuntime } from "../../../io/runtime.ts";
+import { type Breakage, OpenDescriptors, withLibc } from "./broken_libc.ts";
 
 const { arch } = detectRuntime();
-
-function withLibc(run: (libc: Libc) => void): void {
-  const { found, refusal } = probeLibc();
-  assertEquals(refusal, null);
-  try {
-    run(found!);
-  } finally {
-    found!.close();
-  }
-}
-
-/** libc with some functions replaced. */
-function broken(libc: Libc, change: Partial<LibcFunctions>): Libc {
-  const call = { ...libc.call, ...change };
-  return Object.create(libc, {
-    call: { value: call },
-    errno: { value: () => 1 },
-    size: { value: libc.size.bind(libc) },
-  });
-}
 
 Deno.test("the layouts are this kernel's, and other ones are told", () => {
   withLibc((libc) => {
@@ -34,32 +14,23 @@ Deno.test("the layouts are this kernel's, and other ones are told", () => {
 });
 
 Deno.test("a kernel that refuses or answers otherwise is a reason, and nothing stays open", () => {
-  withLibc((libc) => {
-    const reason = (change: Partial<LibcFunctions>): string => {
-      const opened = new Set<number>();
-      const open = (fd: number): number => (opened.add(fd), fd);
-      const tracked: Partial<LibcFunctions> = {
-        socket: (...all) => open(libc.call.socket(...all)),
-        eventfd: (...all) => open(libc.call.eventfd(...all)),
-        epollCreate1: (flags) => open(libc.call.epollCreate1(flags)),
-        close: (fd) => (opened.delete(fd), libc.call.close(fd)),
-        ...change,
-      };
-      const found = checkLayouts(broken(libc, tracked), arch);
-      assertEquals(opened.size, 0);
-      return found ?? "none";
-    };
-    assertEquals(reason({}), "none");
-    assertEquals(reason({ epollCreate1: () => -1 }), "epoll_create1 fails with error 1");
-    assertEquals(reason({ epollCtl: () => -1 }), "epoll_ctl fails with error 1");
-    assertEquals(reason({ epollWait: () => -1 }), "epoll_wait fails with error 1");
-    assertEquals(reason({ socketpair: () => -1 }), "socketpair fails with error 1");
-    assertEquals(reason({ sendmsg: () => -1 }), "sendmsg fails with error 1");
-    assertEquals(reason({ recv: () => 3 }), "msghdr or iovec differs here");
-    assertEquals(reason({ inetPton: () => 0 }), "inet_pton differs here");
-    assertStringIncludes(reason({ bind: () => -1 }), "cannot be bound");
-    assertStringIncludes(reason({ getsockname: () => 0 }), "differs here");
-  });
+  const reason = (breakage: Breakage): string | null => {
+    const descriptors = new OpenDescriptors();
+    const all: Breakage = (real, fail) => ({ ...descriptors.breakage(real, fail), ...breakage(real, fail) });
+    const found = withLibc((libc) => checkLayouts(libc, arch), all);
+    assertEquals(descriptors.open.size, 0);
+    return found;
+  };
+  assertEquals(reason(() => ({})), null);
+  assertEquals(reason((_, fail) => ({ epollCreate1: () => fail(1) })), "epoll_create1 fails with error 1");
+  assertEquals(reason((_, fail) => ({ epollCtl: () => fail(38) })), "epoll_ctl fails with error 38");
+  assertEquals(reason((_, fail) => ({ epollWait: () => fail(1) })), "epoll_wait fails with error 1");
+  assertEquals(reason((_, fail) => ({ socketpair: () => fail(1) })), "socketpair fails with error 1");
+  assertEquals(reason((_, fail) => ({ sendmsg: () => fail(1) })), "sendmsg fails with error 1");
+  assertEquals(reason(() => ({ recv: () => 3 })), "msghdr or iovec differs here");
+  assertEquals(reason(() => ({ inetPton: () => 0 })), "inet_pton differs here");
+  assertEquals(reason((_, fail) => ({ bind: () => fail(13) })), "a socket cannot be bound (error 13)");
+  assertEquals(reason(() => ({ getsockname: () => 0 })), "sockaddr_un differs here");
 });
 
 Deno.test("only x86-64 packs its events", () => {

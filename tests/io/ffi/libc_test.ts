@@ -1,19 +1,9 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { EBADF } from "../../../io/ffi/errno.ts";
-import { type Libc, probeLibc } from "../../../io/ffi/libc.ts";
+import { probeLibc } from "../../../io/ffi/libc.ts";
 import type { TryLibrary } from "../../../io/ffi/load.ts";
 import { detectRuntime, type Runtime } from "../../../io/runtime.ts";
-
-/** Runs with libc, and unloads it. */
-function withLibc(run: (libc: Libc) => void): void {
-  const { found, refusal } = probeLibc();
-  assertEquals(refusal, null);
-  try {
-    run(found!);
-  } finally {
-    found!.close();
-  }
-}
+import { withLibc } from "./broken_libc.ts";
 
 const here = detectRuntime();
 const elsewhere = (change: Partial<Runtime>): string | null =>

@@ -1,16 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Libc, probeLibc } from "../../../io/ffi/libc.ts";
+import { probeLibc } from "../../../io/ffi/libc.ts";
 import { tryLibrary } from "../../../io/ffi/load.ts";
-
-function withLibc(run: (libc: Libc) => void): void {
-  const { found, refusal } = probeLibc();
-  assertEquals(refusal, null);
-  try {
-    run(found!);
-  } finally {
-    found!.close();
-  }
-}
+import { withLibc } from "./broken_libc.ts";
 
 Deno.test("a library that is nowhere is refused, with the reason", () => {
   const { found, refusal } = tryLibrary(["/nowhere/a.so", "/nowhere/b.so"], {});

@@ -3,6 +3,8 @@ import * as errors from "../../../io/errors.ts";
 import {
   connectError,
   connectionError,
+  connectStatusError,
+  descriptorError,
   listenError,
   listenStatusError,
 } from "../../../io/selectors/native_errors.ts";
@@ -86,4 +88,27 @@ Deno.test("the system's own number is enough to tell why it refused to listen", 
 Deno.test("several tries that failed count as the first of them", () => {
   const refused = new AggregateError([withCode("ECONNREFUSED"), withCode("ETIMEDOUT")]);
   assertInstanceOf(connectError(refused, "a:1"), errors.ConnectionRefusedError);
+});
+
+Deno.test("the system's own number is enough to tell why it refused to connect", () => {
+  assertInstanceOf(connectStatusError(-111, "a:1"), errors.ConnectionRefusedError);
+  assertInstanceOf(connectStatusError(-104, "a:1"), errors.ConnectionResetError);
+  const error = connectStatusError(-110, "a:1");
+  assertInstanceOf(error, errors.UnreachableError);
+  assertEquals(error.message, "Cannot connect to a:1: the system refuses it (ETIMEDOUT)");
+});
+
+Deno.test("a descriptor the system does not wait for is told with the reason", () => {
+  const doing = "Cannot register descriptor 5";
+  for (
+    const [errno, kind, why] of [
+      [1, errors.UnsupportedError, "it is a plain file, which is always ready (EPERM)"],
+      [9, errors.UnsupportedError, "the system refuses it (EBADF)"],
+      [12, errors.ResourceExhaustedError, "the system is out of memory"],
+    ] as const
+  ) {
+    const error = descriptorError(errno, doing);
+    assertInstanceOf(error, kind);
+    assertEquals(error.message, `${doing}: ${why}`);
+  }
 });

@@ -1,0 +1,214 @@
+/**
+ * One attempt to connect a socket of our own: the `connect` of the `epoll` selector.
+ *
+ * A name is resolved by the runtime; its addresses are tried one after the other, each until it fails or its share of the
+ * time is over, so that one that does not answer does not cost the others their turn.
+ *
+ * @module
+ */
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  IPPROTO_TCP,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  TCP_NODELAY,
+} from "../ffi/constants.ts";
+import { EINPROGRESS, EINTR, ETIMEDOUT } from "../ffi/errno.ts";
+import { SocketAddress } from "../ffi/layout.ts";
+import { ConnectionResetError, DeadlineExceededError, UnreachableError } from "../errors.ts";
+import type { ConnectOptions, Protocol, Timer, Timers, Transport } from "../selector.ts";
+import { addrOf, switchOn } from "./epoll_listener.ts";
+import {
+  closeWithReset,
+  type EpollHost,
+  EpollTransport,
+  type Pollable,
+  takeSocketError,
+} from "./epoll_transport.ts";
+import { connectError, connectStatusError } from "./native_errors.ts";
+import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget } from "./native_net.ts";
+import type { ResolveHost } from "./native_resolve.ts";
+import { EVENT_WRITE } from "./epoll_set.ts";
+
+/** What an attempt needs of its selector. */
+export interface EpollConnectHost extends EpollHost {
+  readonly timers: Timers;
+  /** Gives the addresses of a name. */
+  readonly resolveHost: ResolveHost;
+  /** Called when the attempt is over. */
+  attemptOver(attempt: EpollConnect): void;
+}
+
+/** Who waits for an attempt. */
+export interface ConnectResult {
+  readonly createProtocol: () => Protocol;
+  readonly resolve: (transport: Transport) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** See the module's text. */
+export class EpollConnect implements Pollable {
+  readonly #host: EpollConnectHost;
+  readonly #options: ConnectOptions;
+  readonly #result: ConnectResult;
+  readonly #text: string;
+  readonly #address = new SocketAddress();
+  readonly #deadline: Timer | null = null;
+  readonly #shareTimer: Timer;
+  readonly #onAbort = (): void => this.fail(this.#options.signal!.reason);
+  #shareMs = Infinity;
+  #addresses: readonly string[] = [];
+  #next = 0;
+  #fd = -1;
+  #isOver = false;
+
+  /** Begins. */
+  constructor(host: EpollConnectHost, options: ConnectOptions, result: ConnectResult) {
+    this.#host = host;
+    this.#options = options;
+    this.#result = result;
+    this.#text = describeTarget(options);
+    this.#shareTimer = host.timers.idle(() => this.#tryNext(ETIMEDOUT));
+    const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
+    checkPort(options);
+    host.loop.hold();
+    if (timeoutMs !== null) {
+      this.#deadline = host.timers.after(timeoutMs, () => {
+        this.fail(new DeadlineExceededError(`Cannot connect to ${this.#text}`, timeoutMs));
+      });
+    }
+    signal?.addEventListener("abort", this.#onAbort);
+    if (options.transport === "unix") host.loop.post(() => this.#try());
+    else host.resolveHost(options.hostname, (error, addresses) => this.#takeAddresses(error, addresses));
+  }
+
+  /** Gives up. */
+  fail(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#closeSocket();
+    this.#finish();
+    this.#result.reject(reason);
+  }
+
+  onEvents(): void {
+    if (this.#fd < 0) return;
+    const errno = takeSocketError(this.#host, this.#fd);
+    if (errno === 0) this.#connected();
+    else this.#tryNext(errno);
+  }
+
+  #takeAddresses(error: unknown, addresses: readonly string[]): void {
+    if (this.#isOver) return;
+    if (error !== null) return this.fail(connectError(error, this.#text));
+    if (addresses.length === 0) return this.fail(new UnreachableError(this.#text, "the name has no address"));
+    this.#addresses = addresses;
+    const { timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.#options;
+    if (timeoutMs !== null && addresses.length > 1) this.#shareMs = timeoutMs / addresses.length;
+    this.#host.loop.post(() => this.#try());
+  }
+
+  /** Tries the next address. Call from a dispatch. */
+  #try(): void {
+    if (this.#isOver) return;
+    const errno = this.#start();
+    if (errno === 0) this.#connected();
+    else if (errno !== EINPROGRESS) this.#tryNext(errno);
+    else if (this.#shareMs !== Infinity) this.#shareTimer.reset(this.#shareMs);
+  }
+
+  /** The present address failed. */
+  #tryNext(errno: number): void {
+    if (this.#isOver) return;
+    this.#closeSocket();
+    this.#next++;
+    if (this.#next < this.#addresses.length) return this.#host.loop.post(() => this.#try());
+    this.fail(connectStatusError(-errno, this.#text));
+  }
+
+  /** Makes the socket and has the kernel connect it; returns the error number, 0 when it is connected already. */
+  #start(): number {
+    const { libc, poll } = this.#host;
+    const { call } = libc;
+    const { transport } = this.#options;
+    const isUnix = transport === "unix";
+    const hostname = isUnix ? "" : this.#addresses[this.#next]!;
+    const isAddress = this.#options.transport === "unix"
+      ? this.#address.setPath(this.#options.path)
+      : this.#address.setIp(libc, hostname, this.#options.port);
+    const domain = isUnix ? AF_UNIX : hostname.includes(":") ? AF_INET6 : AF_INET;
+    const fd = call.socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return libc.errno();
+    this.#fd = fd;
+    if (!isAddress) {
+      this.fail(new UnreachableError(this.#text, "the system has no such addresses"));
+      return EINPROGRESS;
+    }
+    if (!isUnix) switchOn(this.#host, fd, IPPROTO_TCP, TCP_NODELAY); // Nagle would hold back what the turn's end sends.
+    const status = call.connect(fd, this.#address.bytes, this.#address.length);
+    const errno = status === 0 ? 0 : libc.errno();
+    if (errno === 0 || errno === EINPROGRESS || errno === EINTR) {
+      poll.register(fd, EVENT_WRITE, this);
+      return errno === EINTR ? EINPROGRESS : errno;
+    }
+    return errno;
+  }
+
+  #connected(): void {
+    const host = this.#host;
+    let protocol: Protocol;
+    try {
+      protocol = this.#result.createProtocol();
+    } catch (error) {
+      return this.fail(error);
+    }
+    const fd = this.#fd;
+    const options = this.#options;
+    const isUnix = options.transport === "unix";
+    const localAddr = isUnix ? { transport: "unix", path: "" } as const : addrOf(host, fd, this.#address);
+    const remoteAddr = isUnix ? { transport: "unix", path: options.path } as const : this.#peerAddr();
+    if (remoteAddr === null) return this.fail(new ConnectionResetError(`Cannot connect to ${this.#text}`));
+    this.#fd = -1;
+    this.#finish();
+    const transport = new EpollTransport(host, protocol, fd, localAddr, remoteAddr, () => {});
+    transport.start();
+    this.#result.resolve(transport);
+  }
+
+  /** Who the socket is connected to; `null` when it was reset already. */
+  #peerAddr() {
+    const { call } = this.#host.libc;
+    this.#address.clear();
+    if (call.getpeername(this.#fd, this.#address.bytes, this.#address.lengthCell) < 0) return null;
+    return this.#address.read(this.#host.libc);
+  }
+
+  #closeSocket(): void {
+    const fd = this.#fd;
+    if (fd < 0) return;
+    this.#fd = -1;
+    this.#shareTimer.cancel();
+    this.#host.poll.forget(fd);
+    closeWithReset(this.#host, fd);
+    this.#host.descriptorFreed();
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#deadline?.cancel();
+    this.#shareTimer.cancel();
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#host.attemptOver(this);
+    this.#host.loop.release();
+  }
+}
+
+function checkPort(options: ConnectOptions): void {
+  if (options.transport === "unix") return;
+  const { port } = options;
+  if (!Number.isSafeInteger(port) || port < 0 || port > 65_535) {
+    throw new RangeError(`Cannot connect: the port must be an integer from 0 to 65535, not ${port}`);
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * One connection on a socket of our own, ready or not as epoll says: the driver of the `epoll` selector.
+ *
+ * Strategy:
+ * - Reads: one `recv` an event, into the buffer all connections share. Level-triggered: what is left is reported again.
+ *   Pausing costs nothing until bytes come; only then the kernel is told not to report them.
+ * - Writes: tried at once. What the kernel does not take waits in the queue for `EVENT_WRITE`; one that had to wait is
+ *   asked for until an event finds nothing more to send.
+ * - Ends: `close` sends what the kernel has, then FIN; after `SO_LINGER` of 0 seconds it resets instead (TCP; a Unix
+ *   socket has no reset).
+ *
+ * Invariants: a descriptor is closed once, and forgotten by the poll set before that; `lost` follows from a dispatch
+ * of its own.
+ *
+ * @module
+ */
+import { MSG_NOSIGNAL, SHUT_WR, SO_ERROR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { EAGAIN, EINTR } from "../ffi/errno.ts";
+import { LINGER_BYTES, MessageHeader } from "../ffi/layout.ts";
+import type { Libc } from "../ffi/libc.ts";
+import type { Size } from "../ffi/load.ts";
+import type { Addr, Protocol } from "../selector.ts";
+import { SEND_PENDING, TransportBase } from "../transport.ts";
+import type { TransportHub } from "../transport_hub.ts";
+import { connectionStatusError } from "./native_errors.ts";
+import { type EpollSet, EVENT_READ, EVENT_WRITE } from "./epoll_set.ts";
+import type { WaitingLoop } from "./waiting_loop.ts";
+
+/** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
+const READ_BYTES = 64 * 1024;
+
+/** As many parts as a transport offers at once (see transport.ts). */
+const PARTS_MAX = 64;
+
+/** What is registered with the poll set. */
+export interface Pollable {
+  /** The descriptor is ready for `events`; with 0 it failed. */
+  onEvents(events: number): void;
+}
+
+/** What the sockets of one selector share. */
+export interface EpollHost {
+  readonly libc: Libc;
+  readonly loop: WaitingLoop;
+  readonly poll: EpollSet<Pollable>;
+  readonly hub: TransportHub;
+  readonly buffers: SharedBuffers;
+  /** Called when a descriptor is free again. */
+  descriptorFreed(): void;
+}
+
+/** Memory that is used during one call only. */
+export class SharedBuffers {
+  /** What all sockets read into. */
+  readonly read: Uint8Array<ArrayBuffer> = new Uint8Array(READ_BYTES);
+  /** Its length. */
+  readonly readSize: Size;
+  /** For sends of several parts. */
+  readonly header: MessageHeader;
+  /** `linger` with 0 seconds. */
+  readonly reset: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(256), 0, LINGER_BYTES / 4);
+  /** An `int` that the kernel writes. */
+  readonly cell: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(256), 0, 1);
+  /** Its length, as a `socklen_t`. */
+  readonly cellLength: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(256), 0, 1);
+
+  /** @param libc to learn addresses */
+  constructor(libc: Libc) {
+    this.readSize = libc.size(READ_BYTES);
+    this.header = new MessageHeader(libc, PARTS_MAX);
+    this.reset[0] = 1;
+  }
+}
+
+/** The error that waits on a socket, 0 for none. Asking takes it away. */
+export function takeSocketError({ libc, buffers }: EpollHost, fd: number): number {
+  buffers.cell[0] = 0;
+  buffers.cellLength[0] = 4;
+  libc.call.getsockopt(fd, SOL_SOCKET, SO_ERROR, buffers.cell, buffers.cellLength);
+  return buffers.cell[0];
+}
+
+/** Closes a descriptor with a reset, where it is of a kind that has one. */
+export function closeWithReset({ libc, buffers }: EpollHost, fd: number): void {
+  libc.call.setsockopt(fd, SOL_SOCKET, SO_LINGER, buffers.reset, LINGER_BYTES);
+  libc.call.close(fd);
+}
+
+/** A transport on a non-blocking socket; see the module's text. */
+export class EpollTransport extends TransportBase implements Pollable {
+  readonly #host: EpollHost;
+  readonly #libc: Libc;
+  readonly #fd: number;
+  readonly #onClosed: () => void;
+  #interest = EVENT_READ;
+  #isSendBlocked = false;
+  #isOver = false;
+
+  /** @param fd a connected socket, in the poll set for reading @param onClosed runs before `closed` is delivered */
+  constructor(
+    host: EpollHost,
+    protocol: Protocol,
+    fd: number,
+    localAddr: Addr,
+    remoteAddr: Addr,
+    onClosed: () => void,
+  ) {
+    super(host.hub, protocol, localAddr, remoteAddr);
+    this.#host = host;
+    this.#libc = host.libc;
+    this.#fd = fd;
+    this.#onClosed = onClosed;
+    host.poll.modify(fd, EVENT_READ, this);
+    host.loop.hold();
+  }
+
+  /** Calls `opened`. Call from a dispatch. */
+  start(): void {
+    this.opened();
+  }
+
+  onEvents(events: number): void {
+    if (this.#isOver) return;
+    if (events === 0) return this.#fail(takeSocketError(this.#host, this.#fd));
+    if ((events & EVENT_WRITE) !== 0) this.#sendOn();
+    if ((events & EVENT_READ) !== 0 && !this.#isOver) this.#read();
+  }
+
+  protected override sendOne(bytes: Uint8Array): number {
+    if (this.#isOver) return SEND_PENDING; // It failed a moment ago: `lost` is on its way.
+    const { length } = bytes;
+    const size = this.#libc.size(length);
+    return this.#sent(
+      this.#libc.call.send(this.#fd, bytes as Uint8Array<ArrayBuffer>, size, MSG_NOSIGNAL),
+      length,
+    );
+  }
+
+  protected override sendMany(parts: Uint8Array[]): number {
+    if (this.#isOver) return SEND_PENDING;
+    const { header } = this.#host.buffers;
+    const { library } = this.#libc;
+    let length = 0;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i]! as Uint8Array<ArrayBuffer>;
+      header.set(i, library.addressOf(part), part.length);
+      length += part.length;
+    }
+    header.setCount(parts.length);
+    return this.#sent(this.#libc.call.sendmsg(this.#fd, header.bytes, MSG_NOSIGNAL), length);
+  }
+
+  protected override startReading(): void {
+    this.#setInterest(this.#interest | EVENT_READ);
+  }
+
+  protected override stopReading(): void {
+    // The kernel is told when bytes come: the next event may well find reading on again.
+  }
+
+  protected override shutdownWrite(): void {
+    if (this.#isOver) return;
+    if (this.#libc.call.shutdown(this.#fd, SHUT_WR) < 0) return this.#fail(this.#libc.errno());
+    this.finSent();
+  }
+
+  protected override release(): void {
+    if (this.#isOver) return;
+    this.#forget();
+    this.#libc.call.close(this.#fd);
+    this.#finish(null);
+  }
+
+  protected override reset(): void {
+    if (this.#isOver) return;
+    this.#forget();
+    closeWithReset(this.#host, this.#fd);
+    this.#finish(null);
+  }
+
+  #read(): void {
+    if (!this.isReading || this.isClosing) return this.#setInterest(this.#interest & ~EVENT_READ);
+    const { read, readSize } = this.#host.buffers;
+    const count = this.#libc.call.recv(this.#fd, read, readSize, 0);
+    if (count > 0) return this.received(read.subarray(0, count));
+    if (count === 0) {
+      this.#setInterest(this.#interest & ~EVENT_READ);
+      return this.end();
+    }
+    const errno = this.#libc.errno();
+    if (errno !== EAGAIN && errno !== EINTR) this.#fail(errno);
+  }
+
+  /** There is room to send: sends, and stops asking when nothing more waits. */
+  #sendOn(): void {
+    if (this.#isSendBlocked) {
+      this.#isSendBlocked = false;
+      this.sent();
+    }
+    if (!this.#isSendBlocked && !this.#isOver) this.#setInterest(this.#interest & ~EVENT_WRITE);
+  }
+
+  /** What the kernel took of a send, in the words of `sendOne`. */
+  #sent(count: number, length: number): number {
+    if (count === length) return length;
+    if (count < 0) {
+      const errno = this.#libc.errno();
+      if (errno !== EAGAIN && errno !== EINTR) {
+        this.#fail(errno);
+        return SEND_PENDING;
+      }
+    }
+    this.#isSendBlocked = true;
+    this.#setInterest(this.#interest | EVENT_WRITE);
+    return Math.max(count, 0);
+  }
+
+  #setInterest(interest: number): void {
+    if (interest === this.#interest || this.#isOver) return;
+    this.#interest = interest;
+    this.#host.poll.modify(this.#fd, interest, this);
+  }
+
+  #fail(errno: number): void {
+    if (this.#isOver) return;
+    this.#forget();
+    this.#libc.call.close(this.#fd);
+    this.#finish(errno === 0 ? null : connectionStatusError(-errno));
+  }
+
+  #forget(): void {
+    this.#isOver = true;
+    this.#host.poll.forget(this.#fd);
+  }
+
+  #finish(error: Error | null): void {
+    const { loop } = this.#host;
+    loop.post(() => {
+      this.#onClosed();
+      this.#host.descriptorFreed();
+      this.lost(error);
+      loop.release();
+    });
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The loop of a selector that has an event queue of its own, inside the runtime's loop, fair to both.
+ *
+ * Idle: it is parked (parking.ts): no timer, no polling; one event wakes it.
+ *
+ * Busy: it takes a batch, lets the turn end (microtasks run, then what was written is sent), and takes the next, all in one
+ * go of the runtime's loop, until nothing is left or its time is up. Then it parks again: if the queue is still ready, that
+ * wakes it at once, but *through* the runtime's loop, which so comes to all its own sockets and timers between two
+ * goes. This is the point of it: on Deno a loop that gives way by `setImmediate` sees the runtime look at its own sockets
+ * only every sixtieth time.
+ *
+ * ```text
+ *            signal            batch, end of turn: again while there is more and time is left
+ *   parked ─────────→ running ─────────┐
+ *     ↑                  │ ↑───────────┘
+ *     └──────────────────┘ nothing left, or time is up
+ * ```
+ *
+ * Turns: all events of a batch are one turn (see io/selector.ts). What happens outside of batches (a timer writes) opens a
+ * turn of its own, which ends the same way.
+ *
+ * Bounds: a batch is bounded by its source, a go by `GO_MS` plus one batch. Posted calls run once each; what they
+ * post runs after the next end of turn.
+ *
+ * @module
+ */
+import { afterTurn } from "./native_turn.ts";
+import type { Parking } from "./parking.ts";
+
+/** What has events: an epoll, a ring. */
+export interface EventSource {
+  /** Takes what is ready, at most one batch of it, without waiting, and calls the protocols. Returns how many events that were. */
+  dispatch(): number;
+  /** Hands the kernel what this turn has made for it; nothing for who calls the kernel at once. */
+  flush(): void;
+}
+
+/** What a loop goes by. */
+export interface WaitingLoopOptions {
+  /** Whose events they are. */
+  readonly source: EventSource;
+  /** Makes the parking of the source's descriptor. */
+  readonly park: (onReady: () => void) => Parking;
+  /** Monotonic time, milliseconds. */
+  readonly now: () => number;
+  /** How long one go may take; default `GO_MS`. */
+  readonly goMs?: number;
+}
+
+/**
+ * 0.2 ms: some twenty requests. Long enough that the wake between two goes (about 10 µs) is a twentieth of the work, short
+ * enough that an echo over the runtime's own sockets, beside a loop that is never idle, stays within three times its usual
+ * time.
+ */
+const GO_MS = 0.2;
+
+/** One event is likely the last for now (a client that waits for its answer), and asking again costs a system call. */
+const MORE_LIKELY_MIN = 2;
+
+/** See the module's text. */
+export class WaitingLoop {
+  readonly #source: EventSource;
+  readonly #parking: Parking;
+  readonly #now: () => number;
+  readonly #goMs: number;
+  readonly #onTurnEnd: () => void = () => this.#endTurn();
+  #endOfTurn: (() => void) | null = null;
+  #posted: (() => void)[] = [];
+  #isTurnOpen = false;
+  #isRunning = false;
+  #isClosed = false;
+  #startedMs = 0;
+  #lastCount = 0;
+  #holds = 0;
+
+  /** Parks at once. */
+  constructor({ source, park, now, goMs = GO_MS }: WaitingLoopOptions) {
+    this.#source = source;
+    this.#now = now;
+    this.#goMs = goMs;
+    this.#parking = park(() => this.#go());
+    this.#parking.park();
+  }
+
+  /** How it sleeps, for logs. */
+  get how(): string {
+    return this.#parking.how;
+  }
+
+  /** Runs a function once when the present turn ends: what a `TransportHub` asks for. One at a time. */
+  afterTurn(run: () => void): void {
+    this.#endOfTurn = run;
+    this.#openTurn();
+  }
+
+  /** Runs a function from a dispatch of its own, after the present turn. */
+  post(run: () => void): void {
+    this.#posted.push(run);
+    this.#openTurn();
+  }
+
+  /** Keeps the process alive, until it is released as often. */
+  hold(): void {
+    if (this.#holds++ === 0) this.#parking.ref();
+  }
+
+  /** Undoes one `hold`. */
+  release(): void {
+    if (--this.#holds === 0) this.#parking.unref();
+  }
+
+  /** Ends it. What was posted still runs. Resolves when nothing of it is left. Call it once. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#parking.close();
+  }
+
+  #go(): void {
+    if (this.#isClosed || this.#isRunning) return;
+    this.#isRunning = true;
+    this.#startedMs = this.#now();
+    this.#step();
+  }
+
+  #step(): void {
+    this.#lastCount = this.#source.dispatch();
+    if (this.#lastCount > 0) this.#openTurn();
+    else if (!this.#isTurnOpen) this.#rest();
+  }
+
+  #openTurn(): void {
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    afterTurn(this.#onTurnEnd);
+  }
+
+  #endTurn(): void {
+    this.#isTurnOpen = false;
+    const run = this.#endOfTurn;
+    this.#endOfTurn = null;
+    run?.();
+    if (this.#posted.length > 0) {
+      const posted = this.#posted;
+      this.#posted = [];
+      for (const call of posted) call();
+    }
+    this.#source.flush();
+    if (!this.#isRunning || this.#isTurnOpen) return;
+    const isMoreLikely = this.#lastCount >= MORE_LIKELY_MIN;
+    if (isMoreLikely && !this.#isClosed && this.#now() - this.#startedMs < this.#goMs) this.#step();
+    else this.#rest();
+  }
+
+  #rest(): void {
+    this.#isRunning = false;
+    if (!this.#isClosed) this.#parking.park();
+  }
+}

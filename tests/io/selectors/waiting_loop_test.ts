@@ -1,0 +1,135 @@
+/** The loop on a source and a parking that are none, so that every step is seen. */
+
+import { assertEquals } from "@std/assert";
+import type { Parking } from "../../../io/selectors/parking.ts";
+import { WaitingLoop } from "../../../io/selectors/waiting_loop.ts";
+
+class Stage {
+  /** What happened, in order. */
+  readonly events: string[] = [];
+  /** How many events each dispatch finds; none when it is empty. */
+  readonly batches: number[] = [];
+  /** What a dispatch does besides. */
+  onDispatch = (): void => {};
+  nowMs = 0;
+  wake = (): void => {};
+  readonly loop: WaitingLoop;
+
+  constructor() {
+    const note = (event: string): void => void this.events.push(event);
+    const parking: Parking = {
+      how: "woken by the test",
+      park: () => note("park"),
+      ref: () => note("ref"),
+      unref: () => note("unref"),
+      close: () => (note("close"), Promise.resolve()),
+    };
+    this.loop = new WaitingLoop({
+      source: {
+        dispatch: () => {
+          const count = this.batches.shift() ?? 0;
+          note(`dispatch ${count}`);
+          this.onDispatch();
+          return count;
+        },
+        flush: () => note("flush"),
+      },
+      park: (onReady) => {
+        this.wake = onReady;
+        return parking;
+      },
+      now: () => this.nowMs,
+      goMs: 10,
+    });
+  }
+
+  /** Wakes the loop as the runtime would, lets it run to its end, and tells what happened since the last time. */
+  async run(wake = this.wake): Promise<string[]> {
+    await new Promise<void>((resolve) =>
+      setTimeout(() => {
+        wake();
+        setTimeout(resolve, 0);
+      }, 0)
+    );
+    return this.events.splice(0);
+  }
+}
+
+Deno.test("it is parked at first, and again when nothing is there", async () => {
+  const stage = new Stage();
+  assertEquals(await stage.run(), ["park", "dispatch 0", "park"]);
+  assertEquals(stage.loop.how, "woken by the test");
+});
+
+Deno.test("it goes on while there is more, each batch a turn, and does not ask again after a single event", async () => {
+  const stage = new Stage();
+  stage.batches.push(64, 2, 1, 5);
+  stage.onDispatch = () => {
+    queueMicrotask(() => stage.events.push("microtask"));
+    stage.loop.afterTurn(() => stage.events.push("end of turn"));
+  };
+  const turn = ["microtask", "end of turn", "flush"];
+  assertEquals(await stage.run(), [
+    "park",
+    "dispatch 64",
+    ...turn,
+    "dispatch 2",
+    ...turn,
+    "dispatch 1",
+    ...turn,
+    "park",
+  ]);
+});
+
+Deno.test("it gives way when its time is up", async () => {
+  const stage = new Stage();
+  stage.batches.push(9, 9, 9);
+  stage.onDispatch = () => void (stage.nowMs += 6);
+  assertEquals(await stage.run(), ["park", "dispatch 9", "flush", "dispatch 9", "flush", "park"]);
+  assertEquals(await stage.run(), ["dispatch 9", "flush", "dispatch 0", "park"]);
+});
+
+Deno.test("what is posted runs from a dispatch of its own, after the end of the turn", async () => {
+  const stage = new Stage();
+  stage.batches.push(1);
+  stage.onDispatch = () => {
+    stage.loop.post(() => {
+      stage.events.push("posted");
+      stage.loop.afterTurn(() => stage.events.push("its end of turn"));
+      stage.loop.post(() => stage.events.push("posted by it"));
+    });
+    stage.loop.afterTurn(() => stage.events.push("end of turn"));
+  };
+  assertEquals(await stage.run(), [
+    ...["park", "dispatch 1", "end of turn", "posted", "flush"],
+    ...["its end of turn", "posted by it", "flush", "park"],
+  ]);
+});
+
+Deno.test("a turn outside of its goes ends as well, and does not look for events", async () => {
+  const stage = new Stage();
+  const outside = await stage.run(() => {
+    stage.loop.afterTurn(() => stage.events.push("end of turn"));
+    stage.loop.post(() => stage.events.push("posted"));
+  });
+  assertEquals(outside, ["park", "end of turn", "posted", "flush"]);
+});
+
+Deno.test("it keeps the process alive while anybody holds it", async () => {
+  const stage = new Stage();
+  stage.loop.hold();
+  stage.loop.hold();
+  stage.loop.release();
+  stage.loop.release();
+  stage.loop.hold();
+  assertEquals(stage.events, ["park", "ref", "unref", "ref"]);
+  await stage.loop.close();
+  assertEquals(await stage.run(), ["park", "ref", "unref", "ref", "close"]); // Woken, it does nothing any more.
+});
+
+Deno.test("closed within a go, it ends the turn and parks no more", async () => {
+  const stage = new Stage();
+  stage.batches.push(9, 9);
+  stage.onDispatch = () => void stage.loop.close();
+  assertEquals(await stage.run(), ["park", "dispatch 9", "close", "flush"]);
+});
