@@ -8,8 +8,8 @@ import type { Fields } from "./http1/message.ts";
 
 /** Who takes a body's bytes as they come. Exactly one of `end` and `failed` is the last call. */
 export interface BodyConsumer {
-  /** Bytes came; on loan until the call returns. */
-  chunk(bytes: Uint8Array): void;
+  /** Bytes came; on loan until the call returns, unless `isGiven`: then they are the consumer's, with the whole buffer. */
+  chunk(bytes: Uint8Array, isGiven?: boolean): void;
   /** The body is complete. */
   end(trailers: Fields | null): void;
   /** The body will not be complete: the peer left, broke the grammar or a limit. */

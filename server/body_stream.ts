@@ -1,13 +1,21 @@
 /**
  * A `BodySource` as a web stream of bytes, read only as fast as it is read from.
  *
- * Strategy: the stream queues nothing itself (its high-water mark is 0); a read asks the source to go on, the first
- * chunk stops it again. What waits, waits in the source, where it is bounded and pushes back to the peer. A read with
- * its own buffer (BYOB) is filled in place.
+ * Strategy: nothing is asked for before the first read (the stream's high-water mark is 0). From then on what comes is
+ * queued in the stream, whose chunks are copies of their own, until a small one comes or it holds two receives' worth;
+ * then the source is stopped until the stream is empty and read again. What waits beyond that waits in the source, where it is bounded and
+ * pushes back to the peer. Stopping at every chunk instead cost a second copy of nearly all bytes. A read with its own
+ * buffer (BYOB) is filled in place.
  *
  * @module
  */
 import type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
+
+/** 128 KiB: two receives, so that one is read while the next comes. */
+const QUEUED_BYTES_MAX = 128 * 1024;
+
+/** 16 KiB: a smaller chunk stops the source, which gathers what follows, so that single bytes make no long queue. */
+const QUEUED_CHUNK_BYTES_MIN = 16 * 1024;
 
 /**
  * Makes the stream. The source is taken at the first read, not before.
@@ -38,8 +46,8 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
   readonly #source: BodySource;
   #controller: ReadableByteStreamController | null = null;
   #flow: BodyFlow | null = null;
-  /** Whether a chunk has come: then nothing more until the next read. */
-  #isFed = false;
+  /** Whether enough was queued for now. */
+  #isFull = false;
 
   constructor(source: BodySource) {
     this.#source = source;
@@ -51,7 +59,7 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
     if (this.#flow !== null) return this.#flow.resume();
     this.#controller = controller;
     this.#flow = this.#source.consume(this);
-    if (this.#isFed) this.#flow.pause();
+    if (this.#isFull) this.#flow.pause(); // There was none yet to pause when that came.
   }
 
   cancel(reason: unknown): void {
@@ -64,12 +72,15 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
 
   // ---- the body's side --------------------------------------------------------------------------------------------
 
-  chunk(bytes: Uint8Array): void {
-    if (this.#controller === null) return;
-    this.#isFed = true;
-    this.#flow?.pause(); // There is none yet during `consume`: what comes there is bounded by the source.
-    const taken = this.#fill(this.#controller.byobRequest, bytes);
-    if (taken < bytes.length) this.#controller.enqueue(bytes.slice(taken));
+  chunk(bytes: Uint8Array, isGiven = false): void {
+    const controller = this.#controller;
+    if (controller === null) return;
+    const taken = this.#fill(controller.byobRequest, bytes);
+    if (taken === bytes.length) return;
+    const queued = bytes.length - controller.desiredSize!; // The mark being 0, what is queued is missing there.
+    this.#isFull = bytes.length < QUEUED_CHUNK_BYTES_MIN || queued >= QUEUED_BYTES_MAX;
+    if (this.#isFull) this.#flow?.pause(); // Before the chunk is queued, which pulls again if another read waits.
+    controller.enqueue((isGiven ? bytes.subarray(taken) : bytes.slice(taken)) as Uint8Array<ArrayBuffer>);
   }
 
   end(): void {

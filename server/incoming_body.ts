@@ -134,7 +134,7 @@ export class IncomingBody implements BodySource, BodyFlow {
     this.#receivedBytes += bytes.length;
     if (this.#isOver || this.#isComplete || this.#failure !== null) return;
     if (this.#consumer !== null && !this.#isPaused && !this.#isDelivering && this.#end === this.#start) {
-      return this.#deliver(bytes);
+      return this.#deliver(bytes, false);
     }
     this.#keep(bytes);
     if (this.bufferedBytes >= this.#highBytes && !this.#isOwnerPaused) {
@@ -218,9 +218,9 @@ export class IncomingBody implements BodySource, BodyFlow {
     if (this.#isDelivering || this.#consumer === null) return;
     while (this.#end > this.#start && !this.#isPaused && !this.#isOver && this.#failure === null) {
       const waiting = this.#buffer.subarray(this.#start, this.#end);
-      // The buffer is the consumer's during the call: what is pushed meanwhile goes to a new one.
+      // The buffer is the consumer's from now on: what is pushed meanwhile goes to a new one.
       this.#drop();
-      this.#deliver(waiting);
+      this.#deliver(waiting, true);
     }
     if (this.#isOwnerPaused && this.bufferedBytes <= this.#highBytes / 4) {
       this.#isOwnerPaused = false;
@@ -230,10 +230,10 @@ export class IncomingBody implements BodySource, BodyFlow {
   }
 
   /** One call of `chunk`, and afterwards what could not be done during it. */
-  #deliver(bytes: Uint8Array): void {
+  #deliver(bytes: Uint8Array, isGiven: boolean): void {
     this.#isDelivering = true;
     try {
-      this.#consumer!.chunk(bytes);
+      this.#consumer!.chunk(bytes, isGiven);
     } finally {
       this.#isDelivering = false;
     }

@@ -3,9 +3,9 @@
  *
  * Strategy: making one costs a few field stores. Method and target come from the head, the URL is a string made when
  * it is asked for, headers are looked up in the head, and `text()`, `json()` and the like gather the body with no
- * stream between. A real `Request` is built at most once, when somebody asks for what needs one: `body`, `clone()`,
- * `new Request(request)`, `fetch(request)`, the constants such as `mode` (see `web_stand_in.ts`); from then on the body
- * is its.
+ * stream between. `body` makes the stream alone. A real `Request` is built at most once, when somebody asks for what needs
+ * one: `clone()`, `new Request(request)`, `fetch(request)`, the constants such as `mode` (see `web_stand_in.ts`); from then
+ * on the body is its, unless it was read before.
  *
  * What differs from `new Request(…)`, as it does for every server's requests: headers are immutable; the method is as it
  * was sent (`get` stays `get`); `signal` aborts when the client leaves and at no other time.
@@ -55,6 +55,8 @@ class ServedRequest {
   #url: string | null = null;
   #headers: Headers | null = null;
   #real: Request | null = null;
+  /** The body, once somebody asked for it as a stream, until the real request has it. */
+  #stream: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
 
   constructor(source: RequestSource) {
     this.#source = source;
@@ -77,15 +79,19 @@ class ServedRequest {
   }
 
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return webBodyOf(this.#source) === null ? null : ServedRequest.realOf(this).body;
+    const source = webBodyOf(this.#source);
+    if (source === null || this.#stream !== null) return this.#stream;
+    if (this.#real !== null || source.isUsed) return ServedRequest.realOf(this).body;
+    return this.#stream = bodyStream(source); // Half the requests that stream their body ask for nothing else.
   }
 
   get bodyUsed(): boolean {
-    return this.#real !== null ? this.#real.bodyUsed : webBodyOf(this.#source)?.isUsed === true;
+    const isTheirs = this.#real !== null && this.#stream === null;
+    return isTheirs ? this.#real!.bodyUsed : webBodyOf(this.#source)?.isUsed === true;
   }
 
   async text(): Promise<string> {
-    return this.#real !== null ? await this.#real.text() : UTF8.decode(await this.#gather());
+    return this.#isStream ? await ServedRequest.realOf(this).text() : UTF8.decode(await this.#gather());
   }
 
   async json(): Promise<unknown> {
@@ -93,7 +99,7 @@ class ServedRequest {
   }
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#real !== null ? await this.#real.bytes() : await this.#gather();
+    return this.#isStream ? await ServedRequest.realOf(this).bytes() : await this.#gather();
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
@@ -101,12 +107,14 @@ class ServedRequest {
   }
 
   async blob(): Promise<Blob> {
-    return this.#real !== null ? await this.#real.blob() : await this.#typed(await this.#gather()).blob();
+    return this.#isStream
+      ? await ServedRequest.realOf(this).blob()
+      : await this.#typed(await this.#gather()).blob();
   }
 
   async formData(): Promise<FormData> {
-    return this.#real !== null
-      ? await this.#real.formData()
+    return this.#isStream
+      ? await ServedRequest.realOf(this).formData()
       : await this.#typed(await this.#gather()).formData();
   }
 
@@ -117,6 +125,11 @@ class ServedRequest {
   ): string {
     const { bodyUsed, headers, method, url } = this;
     return `Request ${inspect({ bodyUsed, headers, method, url }, options)}`;
+  }
+
+  /** Whether the body is a web stream by now, so that only that has it. */
+  get #isStream(): boolean {
+    return this.#real !== null || this.#stream !== null;
   }
 
   /** The whole body in memory. */
@@ -137,8 +150,13 @@ class ServedRequest {
     const request = self as ServedRequest;
     if (request.#real !== null) return request.#real;
     const source = webBodyOf(request.#source);
-    const isUsed = source?.isUsed === true;
-    const body = source === null ? null : isUsed ? new ReadableStream<Uint8Array>() : bodyStream(source);
+    const stream = request.#stream;
+    const isUsed = source?.isUsed === true || stream?.locked === true;
+    const body = source === null
+      ? null
+      : isUsed
+      ? new ReadableStream<Uint8Array>()
+      : stream ?? bodyStream(source);
     const init: RequestInit & { duplex?: "half" } = {
       method: request.method,
       headers: request.headers,
@@ -147,8 +165,9 @@ class ServedRequest {
     };
     if (body !== null) init.duplex = "half"; // Node wants it said.
     request.#real = new Request(request.url, init);
-    // Read already, without a stream: then the real one has to look read as well.
+    // Read already, by whatever way: then the real one has to look read as well.
     if (isUsed) body?.cancel().catch(() => {});
+    else request.#stream = null;
     return request.#real;
   }
 
@@ -164,7 +183,7 @@ class ServedRequest {
 
   /** Whether its body is a web stream by now. */
   static isReal(request: ServedRequest): boolean {
-    return request.#real !== null;
+    return request.#isStream;
   }
 }
 

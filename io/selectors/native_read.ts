@@ -20,6 +20,8 @@ export interface ReadHandle {
   onread: OnRead;
   /** Whether it was told to read; the socket goes by it, too. */
   reading: boolean;
+  /** Starts reading; returns the system's error number (negative), or 0. */
+  readStart(): number;
   /** Stops reading; returns the system's error number (negative), or 0. */
   readStop(): number;
 }
@@ -27,8 +29,8 @@ export interface ReadHandle {
 /** Whether what a handle reads can be taken from it. */
 export function canTakeReads(handle: unknown): handle is ReadHandle {
   if (typeof handle !== "object" || handle === null || !Object.hasOwn(handle, "onread")) return false;
-  const { onread, readStop } = handle as Partial<ReadHandle>;
-  return typeof onread === "function" && typeof readStop === "function";
+  const { onread, readStart, readStop } = handle as Partial<ReadHandle>;
+  return typeof onread === "function" && typeof readStart === "function" && typeof readStop === "function";
 }
 
 /**
@@ -46,10 +48,23 @@ export function takeReads(
   const own = handle.onread;
   handle.onread = function (buffer, bytesRead) {
     if (typeof bytesRead !== "number" || bytesRead <= 0) return own.call(this, buffer, bytesRead);
-    if (take(bytesRead) || !this.reading) return undefined;
-    this.reading = false;
-    const status = this.readStop();
+    if (take(bytesRead)) return undefined;
+    const status = stopReads(this);
     if (status !== 0) fail(status);
     return undefined;
   };
+}
+
+/** Lets a handle read, unless it does; returns the system's error number (negative), or 0. */
+export function startReads(handle: ReadHandle): number {
+  if (handle.reading) return 0;
+  handle.reading = true;
+  return handle.readStart();
+}
+
+/** Lets a handle read no more; returns the system's error number (negative), or 0. */
+export function stopReads(handle: ReadHandle): number {
+  if (!handle.reading) return 0;
+  handle.reading = false;
+  return handle.readStop();
 }

@@ -23,7 +23,7 @@ import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { connectionError, connectionStatusError } from "./native_errors.ts";
-import { canTakeReads, takeReads } from "./native_read.ts";
+import { canTakeReads, type ReadHandle, startReads, stopReads, takeReads } from "./native_read.ts";
 import { type HandleWriter, WRITE_PENDING, type WriteHandle, WRITTEN } from "./native_write.ts";
 
 /** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
@@ -117,6 +117,8 @@ export class NativeTransport extends TransportBase {
   readonly #onClosed: () => void;
   readonly #writer: HandleWriter | null;
   readonly #handle: WriteHandle | null;
+  /** Where reads are taken from, if not from the socket. */
+  #reader: ReadHandle | null = null;
   #onSent: ((status: number) => void) | null = null;
   #error: Error | null = null;
   #isShuttingDown = false;
@@ -148,6 +150,7 @@ export class NativeTransport extends TransportBase {
     if (mode === "events") socket.on("data", onSocketData);
     else if (canTakeReads(handle)) {
       const { readBuffer } = host;
+      this.#reader = handle;
       takeReads(handle, (bytesRead) => this.takeRead(readBuffer, bytesRead), (status) => this.#fail(status));
     }
   }
@@ -194,12 +197,19 @@ export class NativeTransport extends TransportBase {
   }
 
   protected override startReading(): void {
-    if (this.#mode === "events") this.#socket.resume();
+    const reader = this.#reader;
+    if (reader !== null) {
+      const status = startReads(reader);
+      if (status !== 0) this.#fail(status);
+    } else if (this.#mode === "events") this.#socket.resume();
     else this.#socket.read(0);
   }
 
   protected override stopReading(): void {
-    this.#socket.pause();
+    if (this.#reader === null) return void this.#socket.pause();
+    if (this.#socket.destroyed) return;
+    const status = stopReads(this.#reader);
+    if (status !== 0) this.#fail(status);
   }
 
   protected override shutdownWrite(): void {

@@ -70,6 +70,33 @@ Deno.test("a stream that nobody reads on pauses the connection at the high mark"
   assertEquals(owner.calls, ["wanted", "paused", "resumed"]);
 });
 
+Deno.test("large chunks are queued in the stream up to two receives, the rest waits in the source", async () => {
+  const { owner, body, stream } = streamOf();
+  const reader = stream.getReader();
+  const first = reader.read();
+  await wanted(owner);
+  const chunk = new Uint8Array(64 * 1024);
+  for (let i = 1; i <= 4; i++) body.push(chunk.fill(i));
+  assertEquals([body.bufferedBytes, owner.calls], [64 * 1024, ["wanted", "paused"]]);
+  const seen = [await first];
+  for (let i = 2; i <= 4; i++) seen.push(await reader.read());
+  assertEquals(
+    seen.map(({ value }) => [value![0], value!.at(-1), value!.length]),
+    [1, 2, 3, 4].map((i) => [i, i, 65536]),
+  );
+  assertEquals([body.bufferedBytes, owner.calls], [0, ["wanted", "paused", "resumed"]]);
+});
+
+Deno.test("small chunks do not queue up one by one", async () => {
+  const { owner, body, stream } = streamOf();
+  const reader = stream.getReader();
+  const first = reader.read();
+  await wanted(owner);
+  for (let i = 0; i < 5_000; i++) body.push(utf8("x"));
+  assertEquals([(await first).value!.length, body.bufferedBytes], [1, 4_999]);
+  assertEquals((await reader.read()).value!.length, 4_999);
+});
+
 Deno.test("a read with a buffer of its own fills it, and what does not fit comes with the next", async () => {
   const { body, stream } = streamOf();
   const reader = stream.getReader({ mode: "byob" });

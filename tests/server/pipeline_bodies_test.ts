@@ -114,7 +114,7 @@ Deno.test("a handler that answers and then stops reading the body has its connec
     return new Reply("go on");
   }, { deadlines: { handlerMs: 1_000 } });
   const client = await http.connect();
-  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + "x".repeat(200_000));
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + "x".repeat(400_000));
   await http.advance(900);
   assertEquals(client.end, "open");
   await http.advance(200);

@@ -1,7 +1,13 @@
 /** Taking a handle's reads; the contract suite has the rest, on every runtime. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { canTakeReads, type ReadHandle, takeReads } from "../../../io/selectors/native_read.ts";
+import {
+  canTakeReads,
+  type ReadHandle,
+  startReads,
+  stopReads,
+  takeReads,
+} from "../../../io/selectors/native_read.ts";
 
 /** A handle that says what was done to it. */
 function handle(stopStatus = 0) {
@@ -11,6 +17,10 @@ function handle(stopStatus = 0) {
     onread(_buffer, bytesRead) {
       calls.push(`own ${bytesRead}`);
       return "own";
+    },
+    readStart() {
+      calls.push("start");
+      return 0;
     },
     readStop() {
       calls.push("stop");
@@ -45,4 +55,11 @@ Deno.test("a handle without the property of its own is left alone", () => {
   for (const other of [null, undefined, 1, {}, Object.create(made), { onread: made.onread }]) {
     assertEquals(canTakeReads(other), false);
   }
+});
+
+Deno.test("starting and stopping go to the handle only when they change something", () => {
+  const { made, calls } = handle(-9);
+  assertEquals([startReads(made), stopReads(made), stopReads(made), made.reading], [0, -9, 0, false]);
+  assertEquals([startReads(made), startReads(made), made.reading], [0, 0, true]);
+  assertEquals(calls, ["stop", "start"]);
 });
