@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { SluiceError } from "../io/errors.ts";
+import { SluiceError, UnsupportedError } from "../io/errors.ts";
 import { inheritedDescriptors } from "../io/inherited_descriptors.ts";
 import { LoopLag } from "../io/loop_lag.ts";
 import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
@@ -63,6 +63,12 @@ function onError(error: unknown): Response {
 /** Starts the workers, if any are asked for: they listen, and forward to `home` what needs the main thread. */
 async function startWorkers(options: CliOptions, upstream: string, home: string): Promise<WorkersServer> {
   const { hostname, port, workers } = options;
+  if (Deno.build.standalone) {
+    throw new UnsupportedError(
+      "Cannot serve with workers",
+      "threads are loaded from files, and a compiled executable has none",
+    );
+  }
   const data: ThreadAppData = { upstream, home };
   return await serve({
     workers,
