@@ -40,10 +40,20 @@ export function describeError(error: unknown): ErrorText {
   return { name, message, stack };
 }
 
-/** The error again, as far as it can be had. */
+/** Classes that every thread has, by name. */
+const NATIVE_ERRORS: Readonly<Record<string, ErrorConstructor>> = {
+  Error,
+  TypeError,
+  RangeError,
+  SyntaxError,
+  ReferenceError,
+  URIError,
+};
+
+/** The error again, as far as it can be had: of its own class if that is one of the language's. */
 export function reviveError({ name, message, stack }: ErrorText): Error {
-  const error = new TypeError(message); // Any class will do: the name is the original's.
-  error.name = name;
+  const error = new (NATIVE_ERRORS[name] ?? Error)(message);
+  if (error.name !== name) error.name = name;
   if (stack !== "") error.stack = stack;
   return error;
 }

@@ -4,7 +4,8 @@
  * ```text
  * main    worker
  *   ── config ──→       with the thread
- *   ←─ listening ──     or failed, once
+ *   ←─ listening ──     once, unless it failed
+ *   ←─ failed ──        it did not come to listen, or crashed
  *   ←─ stats ──         when asked, and every second in which something happened
  *   ── shutdown ──→     any number of times: each can only hasten
  *   ←─ stopped ──       once

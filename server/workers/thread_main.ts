@@ -2,10 +2,16 @@
  * What runs in a worker thread that serves: loads the module, listens, counts, stops when told.
  *
  * It is an entry point, started by `openThread`; it exports nothing. An uncaught error ends the thread, as it would a
- * process: its group hears of it and starts another one.
+ * process: its group hears of it and starts another one. But a thread's end frees less than a process's: the sockets of a
+ * selector on FFI are the process's own, and a listener that nobody serves would go on being dealt its share of the
+ * connections. So everything is closed first.
+ *
+ * Known limit: a thread that has no time for that (its heap is exhausted) leaves such sockets behind until the process ends.
  *
  * @module
  */
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { openSelector, type SelectedSelector } from "../../io/open_selector.ts";
 import { serve, type Server } from "../serve.ts";
@@ -16,6 +22,9 @@ import { serviceOf, type WorkerService } from "./worker_module.ts";
 
 /** How often counters are told unasked, so that little of them is lost with a thread that crashes. */
 const TELL_EVERY_MS = 1_000;
+
+/** What closing everything may take after a crash: it waits for nobody, so more is not to be expected. */
+const CLOSE_MS_MAX = 1_000;
 
 /** A worker at work. */
 interface Running {
@@ -74,12 +83,41 @@ function tellStats(running: Running, tell: (message: FromWorker) => void): void 
   server.finished.then(() => timer.cancel(), () => timer.cancel());
 }
 
+/** Closes everything at once. */
+async function closeAll({ selector, server }: Running): Promise<void> {
+  await server.shutdown({ graceMs: 0 });
+  await selector.close();
+}
+
+/** Ends the thread for what nobody caught: closes everything, then says why, upon which it is ended. */
+function endOnError(running: () => Running | null, tell: (message: FromWorker) => void): void {
+  let isEnding = false;
+  const end = (error: unknown) => {
+    if (isEnding) return;
+    isEnding = true;
+    const told = () => tell({ type: "failed", error: describeError(error) });
+    const present = running();
+    if (present === null) return told();
+    const late = setTimeout(told, CLOSE_MS_MAX);
+    const over = () => {
+      clearTimeout(late);
+      told();
+    };
+    closeAll(present).then(over, over);
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+  process.on("exit", () => void running()?.selector.close()); // Of a module that calls `process.exit`.
+}
+
 /** Runs a worker from its start to its end. */
 async function main(config: WorkerConfig, port: MessagePort): Promise<void> {
   const tell = (message: FromWorker) => port.postMessage(message);
+  let present: Running | null = null;
+  endOnError(() => present, tell);
   let running: Running;
   try {
-    running = await start(config);
+    running = present = await start(config);
   } catch (error) {
     tell({ type: "failed", error: describeError(error) });
     return;
@@ -98,11 +136,7 @@ async function main(config: WorkerConfig, port: MessagePort): Promise<void> {
       await selector.close();
       tell({ type: "stopped", report: done, counters });
     };
-    stop().catch((error) => { // Only what the module's own `close` throws: the thread ends with it.
-      queueMicrotask(() => {
-        throw error;
-      });
-    });
+    stop(); // What the module's own `close` throws is nobody's to catch: the thread ends with it.
   });
   tellStats(running, tell);
   const { hostname, port: bound } = server.addr;

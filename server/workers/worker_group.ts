@@ -126,8 +126,10 @@ export class WorkerGroup {
       await Promise.all(others.map(({ ready }) => ready));
     } catch (error) {
       this.#isStopping = true;
-      this.#stopAll();
+      this.#deadline.reset(STOP_MARGIN_MS);
+      for (const worker of this.#workers) worker?.shutdown({ graceMs: 0 });
       await Promise.all(this.#workers.map((worker) => worker?.ended));
+      this.#deadline.cancel();
       throw error;
     }
     this.#counts.started += this.#workers.length;

@@ -32,7 +32,8 @@ Deno.test("a worker that just ended is told from one that threw what is no error
 Deno.test("an error keeps its name, message and stack on its way between threads", () => {
   const error = new SyntaxError("unexpected token");
   const copy = reviveError(structuredClone(describeError(error)));
-  assertInstanceOf(copy, Error);
   assertEquals([copy.name, copy.message, copy.stack], ["SyntaxError", "unexpected token", error.stack]);
+  assertInstanceOf(copy, SyntaxError);
+  assertEquals(reviveError({ name: "OwnError", message: "mine", stack: "" }).name, "OwnError");
   assertEquals(describeError("text"), { name: "Error", message: "text", stack: "" });
 });

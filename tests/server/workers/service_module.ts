@@ -1,5 +1,6 @@
 /** A module for `serve({ workers, module })`: tells its worker's number, streams, crashes, hangs and closes as tests like. */
 
+import process from "node:process";
 import { EventHub } from "../../../server/sse/event_hub.ts";
 import type { WorkerContext, WorkerService } from "../../../server/workers/worker_module.ts";
 import { Reply } from "../../../server/reply.ts";
@@ -29,6 +30,12 @@ export function createService({ selector, index, workers, data }: WorkerContext)
             throw new RangeError("told to crash");
           }, 0);
           return await new Promise<Response>(() => {});
+        case "/reject":
+          Promise.reject(new RangeError("told to reject"));
+          return await new Promise<Response>(() => {});
+        case "/exit":
+          process.exit(3);
+          break;
         case "/hang":
           for (;;);
         case "/throw":

@@ -1,5 +1,6 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { GroupWorker } from "../../../server/workers/group_worker.ts";
+import { RawClient } from "../../support/raw_client.ts";
 import { openThread } from "../../../server/workers/thread_link.ts";
 import type { WorkerConfig } from "../../../server/workers/protocol.ts";
 
@@ -55,11 +56,21 @@ Deno.test("a module that cannot be loaded, or makes no service, fails the start 
   assertStringIncludes(empty.message, "exports no createService");
 });
 
-Deno.test("an uncaught error ends the thread, and only the thread", async () => {
-  const worker = start({});
-  const { port } = await worker.ready;
-  const request = fetch(`http://127.0.0.1:${port}/crash`).then(() => "answered", () => "broken off");
-  const { error, report } = await worker.ended;
-  assertEquals([(error as Error).message, report], ["told to crash", null]);
-  assertEquals(await request, "broken off");
-});
+for (
+  const [path, why] of [["/crash", "told to crash"], ["/reject", "told to reject"], [
+    "/exit",
+    undefined,
+  ]] as const
+) {
+  Deno.test(`what nobody catches ends the thread, and only the thread, with all that it held open: ${path}`, async () => {
+    const worker = start({});
+    const { port } = await worker.ready;
+    using idle = await RawClient.connect({ port });
+    const request = fetch(`http://127.0.0.1:${port}${path}`).then(() => "answered", () => "broken off");
+    const { error, report } = await worker.ended;
+    assertEquals([(error as Error | undefined)?.message, report], [why, null]);
+    assertEquals(await request, "broken off");
+    await idle.waitEnd();
+    await assertRejects(() => Deno.connect({ hostname: "127.0.0.1", port }), Deno.errors.ConnectionRefused);
+  });
+}

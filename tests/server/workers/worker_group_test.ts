@@ -77,7 +77,17 @@ Deno.test("when one does not come up at the start, none does, and its error is t
   await settle();
   threads[1]!.listens();
   threads[2]!.say({ type: "failed", error: { name: "RangeError", message: "no room", stack: "" } });
-  await assertRejects(() => started, WorkerStartError, "Cannot start worker 2: RangeError: no room");
+  const rejected = assertRejects(
+    () => started,
+    WorkerStartError,
+    "Cannot start worker 2: RangeError: no room",
+  );
+  await settle();
+  for (const thread of threads.slice(0, 2)) { // those that listen close what they hold
+    assertEquals(thread.told, [{ type: "shutdown", options: { graceMs: 0 } }]);
+    stops(thread);
+  }
+  await rejected;
   assertEquals(threads.map(({ stops }) => stops > 0), [true, true, true]);
 });
 
