@@ -35,7 +35,15 @@ import type {
   JobStore,
   NewJob,
 } from "./job_store.ts";
-import { checkDelay, checkLease, checkNewJob, hasMoreBytes, isSameJob } from "./new_job.ts";
+import {
+  checkDelay,
+  checkLease,
+  checkNewJob,
+  hasMoreBytes,
+  isSameJob,
+  MESSAGE_LENGTH_MAX,
+  newJobId,
+} from "./new_job.ts";
 
 /** Bounds of a `MemoryJobStore`. All are whole numbers from 1 on. */
 export interface MemoryJobStoreOptions {
@@ -57,17 +65,13 @@ export interface MemoryJobStoreOptions {
   readonly clock?: Pick<Clock, "now" | "wallMs">;
 }
 
-/** Characters of a failure's message that are kept: a stack's worth. */
-const MESSAGE_LENGTH_MAX = 4_096;
 /** Jobs that one call of `expire` moves at most, so that the loop goes on. */
 const EXPIRE_MAX = 256;
-/** Characters of ids: 32, so that five random bits make one without a bias; none that people mix up. */
-const ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz";
-/** Characters of an id: 80 random bits, which nobody guesses. */
-const ID_LENGTH = 16;
+/** The bounds of a job store. */
+export type StoreSettings = { readonly [Name in Exclude<keyof MemoryJobStoreOptions, "clock">]-?: number };
 
-/** Options with their defaults, checked. */
-function settingsOf(options: MemoryJobStoreOptions) {
+/** Bounds with their defaults, `Infinity` for those switched off. @throws RangeError for one that is no whole number from 1 on */
+export function storeSettings(options: MemoryJobStoreOptions): StoreSettings {
   const { finishedAgeMs = 3_600_000 } = options;
   return {
     queuedMax: bound("queuedMax", options.queuedMax ?? 16_384),
@@ -99,7 +103,7 @@ function settingsOf(options: MemoryJobStoreOptions) {
  * ```
  */
 export class MemoryJobStore implements JobStore {
-  readonly #settings: ReturnType<typeof settingsOf>;
+  readonly #settings: StoreSettings;
   readonly #clock: Pick<Clock, "now" | "wallMs">;
   readonly #jobs = new Map<string, JobEntry>();
   readonly #keys = new Map<string, JobEntry>();
@@ -121,7 +125,7 @@ export class MemoryJobStore implements JobStore {
 
   /** Makes an empty store. @param options bounds @throws RangeError for a bound that is no whole number from 1 on */
   constructor(options: MemoryJobStoreOptions = {}) {
-    this.#settings = settingsOf(options);
+    this.#settings = storeSettings(options);
     this.#clock = options.clock ?? new SystemClock();
   }
 
@@ -143,7 +147,7 @@ export class MemoryJobStore implements JobStore {
     }
     const { queuedMax } = this.#settings;
     if (this.#counts.queued >= queuedMax) throw new JobQueueFullError("queuedMax", queuedMax);
-    const entry = new JobEntry(newId(), this.#order + 1, spec, this.#clock.now(), this.#clock.wallMs());
+    const entry = new JobEntry(newJobId(), this.#order + 1, spec, this.#clock.now(), this.#clock.wallMs());
     this.#makeRoom(entry.weight);
     this.#order++;
     this.#bytes += entry.weight;
@@ -427,12 +431,6 @@ export class MemoryJobStore implements JobStore {
       return;
     }
   }
-}
-
-function newId(): string {
-  let id = "";
-  for (const byte of crypto.getRandomValues(new Uint8Array(ID_LENGTH))) id += ID_CHARACTERS[byte % 32];
-  return id;
 }
 
 function bound(name: string, value: number): number {

@@ -20,7 +20,21 @@ export const ATTEMPTS_MAX = 100;
 /** The longest delay, milliseconds: a year, within what dates and timers of every store can tell. */
 export const DELAY_MAX_MS: number = 366 * 24 * 3_600_000;
 
+/** Characters of a failure's message that are kept: a stack's worth. */
+export const MESSAGE_LENGTH_MAX = 4_096;
+/** Characters of ids: 32, so that five random bits make one without a bias; none that people mix up. */
+const ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz";
+/** Characters of an id: 80 random bits, which nobody guesses. */
+const ID_LENGTH = 16;
+
 const encoder = new TextEncoder();
+
+/** Makes an id for a new job. */
+export function newJobId(): string {
+  let id = "";
+  for (const byte of crypto.getRandomValues(new Uint8Array(ID_LENGTH))) id += ID_CHARACTERS[byte % 32];
+  return id;
+}
 
 /** Whether a text has more than so many bytes in UTF-8. */
 export function hasMoreBytes(text: string, bytesMax: number): boolean {

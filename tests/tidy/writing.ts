@@ -112,6 +112,7 @@ const ENTRY_POINTS: readonly string[] = [
   "mod.ts",
   "io/mod.ts",
   "server/mod.ts",
+  "server/sqlite/mod.ts",
   "io/testing/mod.ts",
   "pool/mod.ts",
 ];
