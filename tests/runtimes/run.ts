@@ -108,8 +108,7 @@ async function runFile(
     ? [
       "--import",
       "./tests/runtimes/preload_node.ts",
-      "--test",
-      "--test-isolation=none",
+      "--experimental-eventsource",
       "--test-reporter=junit",
       `--test-reporter-destination=${reportPath}`,
       "--test-reporter=spec",
