@@ -53,6 +53,9 @@ const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Whether the runtime's servers read a `Response` past its public members, where no stand-in can be: Bun's do. */
 const IS_NATIVE = Function.prototype.toString.call(Response).includes("[native code]");
 
+/** From 64 KiB on a stream costs Bun less than a copy (10 µs against 30 and more), and no memory. */
+const NATIVE_COPY_BYTES_MAX = 64 * 1024;
+
 /**
  * A `Response` that a server can send without making a web stream of it.
  *
@@ -93,7 +96,7 @@ export class Reply extends Response {
    */
   constructor(body: ReplyBody = null, init?: ResponseInit) {
     const raw = makeRaw(body, init);
-    super(IS_NATIVE ? webBody(raw.body) : null, IS_NATIVE ? webInit(raw) : undefined);
+    super(IS_NATIVE ? nativeBody(raw.body) : null, IS_NATIVE ? webInit(raw) : undefined);
     this.#raw = raw;
   }
 
@@ -210,6 +213,17 @@ function makeRaw(body: unknown, init: ResponseInit | undefined): MutableRaw {
     fields: copyFields(init?.headers, described.contentType),
     body: described.body,
   };
+}
+
+/** The body for Bun's own response, which would copy all bytes at once although nobody may ever ask it for them. */
+function nativeBody(body: RawBody): BodyInit | null {
+  if (!(body instanceof Uint8Array) || body.length < NATIVE_COPY_BYTES_MAX) return webBody(body);
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(body);
+      controller.close();
+    },
+  });
 }
 
 /** The same for the real response's constructor. */

@@ -19,9 +19,12 @@ const SEEDS_KEPT: readonly number[] = [];
 
 /** Heap in use once nothing is garbage. */
 function heapBytes(): number {
-  v8.setFlagsFromString("--expose-gc");
-  const collect = vm.runInNewContext("gc") as () => void;
-  collect();
+  const { Bun: bun } = globalThis as { Bun?: { gc(isSync: boolean): void } };
+  if (bun !== undefined) bun.gc(true);
+  else {
+    v8.setFlagsFromString("--expose-gc");
+    vm.runInNewContext("gc")();
+  }
   return Deno.memoryUsage().heapUsed;
 }
 

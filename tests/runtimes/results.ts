@@ -46,6 +46,14 @@ function attribute(attributes: string, name: string): string {
   });
 }
 
+/** What a run of all tests on Node or Bun leaves for the table. */
+export interface RunSummary {
+  /** The counts. */
+  readonly suites: Suites;
+  /** Why tests were left out, and how many for each reason. */
+  readonly reasons: readonly (readonly [reason: string, count: number])[];
+}
+
 /** Counts results by suite: the folder of the file, or where the file's own place is. */
 export function sumUp(results: readonly TestResult[]): Suites {
   const suites: Suites = {};
@@ -85,11 +93,34 @@ export function total(suites: Suites): Counts {
   return sum;
 }
 
-/** Why tests were skipped, each reason with how often; a test that skips itself has none. */
+/** Share of a runtime's tests that may opt out. */
+const OPT_OUT_SHARE_MAX = 0.02;
+
+/**
+ * Says what opted out on a runtime and why.
+ *
+ * @throws RangeError when that is more than 2 % of its tests
+ */
+export function optOutText(runtime: RuntimeName, { suites, reasons }: RunSummary): string {
+  const { passed, failed } = total(suites);
+  const count = reasons.reduce((sum, [, count]) => sum + count, 0);
+  const share = count / (passed + failed + count);
+  const percent = `${(share * 100).toFixed(1)} %`;
+  if (share > OPT_OUT_SHARE_MAX) throw new RangeError(`${count} tests opt out on ${runtime}: ${percent}`);
+  const lines = reasons.map(([reason, count]) => `  ${count}: ${reason}`);
+  return [`${count} of ${passed + failed + count} tests (${percent}) opt out on ${runtime}`, ...lines].join(
+    "\n",
+  );
+}
+
+/**
+ * Why tests were skipped, each reason with how often; a test that skips itself has none. Those that are about another
+ * runtime are not opted out: they have rows of their own.
+ */
 export function reasons(runtime: RuntimeName, results: readonly TestResult[]): Map<string, number> {
   const found = new Map<string, number>();
   for (const { file, name, outcome } of results) {
-    if (outcome !== "skipped") continue;
+    if (outcome !== "skipped" || placeOf(file, name)?.runtimes.includes(runtime) === false) continue;
     const reason = optOutReason(runtime, file, name) ?? `${file}: the test leaves itself out`;
     found.set(reason, (found.get(reason) ?? 0) + 1);
   }
