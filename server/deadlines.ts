@@ -5,7 +5,8 @@
  * each has its own time, its own answer and its own counter. A connection has up to four deadlines at once, one per
  * slot: what it waits for from the peer (`read`), for the handler (`handler`), for the peer to take bytes (`write`),
  * and for the whole request (`total`). All four share one `Timer`: setting a deadline is a store and a comparison,
- * the timer is re-armed only when one becomes earlier than it, and when it fires too early it is simply set again.
+ * the timer is re-armed only when one becomes earlier than it, and when it fires too early it is simply set again. What
+ * passed while the event loop stood still is put off by some turns, so that what had arrived in time is read first.
  *
  * @module
  */
@@ -110,7 +111,21 @@ export interface DeadlineOwner {
   slotPassed(slot: DeadlineSlot, now: number): void;
 }
 
-/** The deadlines of one connection, on one timer. Times are the clock's; `Infinity` is none. */
+/** A timer that fires later than this was held up: the wheel is some milliseconds late at most when the event loop runs freely. */
+const LATE_MS = 100;
+
+/** How long what passed while the event loop stood still is put off: some turns, in which the sockets are read. */
+const REPRIEVE_MS = 20;
+
+/** Reprieves in a row. With more, an event loop that is always late would switch all deadlines off. */
+const REPRIEVES_MAX = 3;
+
+/**
+ * The deadlines of one connection, on one timer. Times are the clock's; `Infinity` is none.
+ *
+ * When the event loop stood still (a handler blocked it, the machine slept), timers fire before anything is read, and
+ * clients would be cut whose bytes have long been there. So a timer that fires late puts its deadlines off, a little.
+ */
 export class DeadlineSet {
   #read = Infinity;
   #handler = Infinity;
@@ -118,6 +133,7 @@ export class DeadlineSet {
   #total = Infinity;
   /** When the timer fires; at most the earliest deadline. */
   #armed = Infinity;
+  #reprieves = 0;
   readonly #timer: Timer;
   readonly #clock: Clock;
   readonly #owner: DeadlineOwner;
@@ -177,13 +193,20 @@ export class DeadlineSet {
   }
 
   #arm(at: number): void {
-    this.#armed = at;
-    this.#timer.reset(Math.max(0, at - this.#clock.now()));
+    const now = this.#clock.now();
+    this.#armed = Math.max(at, now);
+    this.#timer.reset(this.#armed - now);
   }
 
   #fire(): void {
     const now = this.#clock.now();
+    const isLate = now - this.#armed > LATE_MS && this.#reprieves < REPRIEVES_MAX;
     this.#armed = Infinity;
+    if (isLate) {
+      this.#reprieves++;
+      return this.#arm(now + REPRIEVE_MS);
+    }
+    this.#reprieves = 0;
     if (this.#read <= now) this.#pass("read", now);
     if (this.#handler <= now) this.#pass("handler", now);
     if (this.#write <= now) this.#pass("write", now);

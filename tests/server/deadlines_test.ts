@@ -125,6 +125,27 @@ Deno.test("what is set from within a passing deadline counts, in any slot", asyn
   assertEquals(passed, ["write", "read", "read", "read"]);
 });
 
+Deno.test("what passed while the event loop stood still waits for the sockets to be read, but not for ever", async () => {
+  const { clock, deadlines, passed } = open();
+  deadlines.read = 1_000;
+  await clock.jumpTo(5_000); // its timer fires now, four seconds late
+  assertEquals(passed, []);
+  deadlines.read = Infinity; // the bytes were there
+  await clock.advance(10_000);
+  assertEquals(passed, []);
+
+  deadlines.read = clock.now() + 1_000;
+  await clock.jumpTo(clock.now() + 5_000);
+  assertEquals(passed, []);
+  await clock.advance(20 + LATE_MS); // nothing was there
+  assertEquals(passed.map(([slot]) => slot), ["read"]);
+
+  deadlines.read = clock.now() + 1_000;
+  let jumps = 0;
+  for (; passed.length === 1; jumps++) await clock.jumpTo(clock.now() + 5_000); // always late
+  assertEquals(jumps, 4);
+});
+
 Deno.test("clear takes all away and leaves no timer", async () => {
   const { clock, deadlines, passed } = open();
   deadlines.read =

@@ -7,7 +7,7 @@ import net from "node:net";
 import { deadline } from "@std/async";
 
 /** How long one wait may take: far more than any needs, far less than a test run. */
-const WAIT_MS = 15_000;
+const WAIT_MS = 60_000;
 
 /** How a connection ended, seen from the upstream: the gateway's FIN, its RST, or our own doing. */
 export type UpstreamEnd = "closed" | "reset";
