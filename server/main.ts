@@ -11,10 +11,14 @@ import { SluiceError, UnsupportedError } from "../io/errors.ts";
 import { inheritedDescriptors } from "../io/inherited_descriptors.ts";
 import { LoopLag } from "../io/loop_lag.ts";
 import { openSelector, type SelectedSelector } from "../io/open_selector.ts";
+import { createPool, type Pool } from "../pool/mod.ts";
 import { type App, createApp } from "./app.ts";
 import { cliHelp, type CliOptions, parseCli } from "./cli.ts";
 import { type DemoStats, demoUpstream } from "./demo/demo_upstream.ts";
+import { checkPrimes, type PrimesInput } from "./demo/primes.ts";
 import { UpstreamError } from "./gateway/errors.ts";
+import type { JobRunner } from "./jobs/job_runner.ts";
+import { streamRunner } from "./jobs/stream_runner.ts";
 import { Reply } from "./reply.ts";
 import { serve, type Server } from "./serve.ts";
 import type { ServerStats } from "./server_stats.ts";
@@ -44,7 +48,11 @@ interface Running {
   readonly workers: WorkersServer | null;
   readonly demo: Server | null;
   readonly lag: LoopLag;
+  readonly pool: ComputePool;
 }
+
+/** The pool that computes: its module is the demo's. */
+type ComputePool = Pool<typeof import("./demo/primes.ts")>;
 
 /** Address as it stands in a URL. */
 function urlOf(server: Pick<Server, "addr">): string {
@@ -80,6 +88,15 @@ async function startWorkers(options: CliOptions, upstream: string, home: string)
   });
 }
 
+/** Jobs that compute, as many at once as there are processors: the pool starts its threads with the first of them. */
+function computing(pool: ComputePool, slots: number): Record<string, JobRunner> {
+  const primes = streamRunner((input, options) => pool.stream("primes", input as PrimesInput, options), {
+    slots,
+    check: checkPrimes,
+  });
+  return { primes };
+}
+
 /** Starts everything; what cannot start is thrown. */
 async function start(options: CliOptions): Promise<Running> {
   const selector = openSelector();
@@ -96,12 +113,15 @@ async function start(options: CliOptions): Promise<Running> {
   let workers: WorkersServer | null = null;
   let workerStats: ServerStats | null = null;
   const lag = new LoopLag(selector.clock);
+  const slots = navigator.hardwareConcurrency;
+  const pool: ComputePool = createPool(new URL("./demo/primes.ts", import.meta.url), { workersMax: slots });
   const app = createApp({
     selector,
     upstream,
     serverStats: () => workers === null ? server?.stats ?? null : workerStats,
     gatewayStats: (own) => workers === null ? own : addGatewayCounts(own, workers.serviceStats()),
     refresh: async () => workerStats = await workers?.stats() ?? null,
+    runners: computing(pool, slots),
     ...(demoStats && { demoStats }),
     lag,
     onUpstreamError: (error) => console.error(`upstream: ${error.message}`),
@@ -111,7 +131,7 @@ async function start(options: CliOptions): Promise<Running> {
   server = serve({ ...quiet, ...where, onError, shedding: { lagMs: SHED_LAG_MS, lag } }, app.handler);
   lag.start();
   if (options.workers > 1) workers = await startWorkers(options, upstream, urlOf(server));
-  return { selector, app, server, workers, demo, lag };
+  return { selector, app, server, workers, demo, lag, pool };
 }
 
 /** Stops the workers; the event streams that they forward are this thread's to end. */
@@ -126,7 +146,7 @@ async function stopWorkers(
 }
 
 /** Drains and closes everything in order: the listener first, then what requests in progress used. */
-async function stop({ selector, app, server, workers, demo, lag }: Running): Promise<void> {
+async function stop({ selector, app, server, workers, demo, lag, pool }: Running): Promise<void> {
   const grace = { graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS };
   const [report, jobs] = await Promise.all([
     workers === null ? server.shutdown(grace) : stopWorkers(workers, app, grace),
@@ -134,6 +154,7 @@ async function stop({ selector, app, server, workers, demo, lag }: Running): Pro
   ]);
   if (workers !== null) await server.shutdown({ graceMs: 0 });
   await app.close();
+  await pool.destroy();
   await demo?.shutdown({ graceMs: 0, streamGraceMs: 0 });
   lag.stop();
   await selector.close();

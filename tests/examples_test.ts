@@ -23,11 +23,18 @@ interface Example extends Child {
   readonly port: number;
 }
 
+/** What an example is told beside the port, where that is not its defaults. */
+const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  "thousand_chats.ts": ["1000", "1"],
+};
+
 /** Starts an example as its first comment says, on a free port. */
 async function start(name: string): Promise<Example> {
   const source = await Deno.readTextFile(new URL(name, FOLDER));
   const [, command = ""] = /`deno (run .*?\.ts)/.exec(source) ?? [];
-  const child = spawnChild("deno", [...command.split(" "), "0"], { cwd: new URL("../", FOLDER) });
+  const child = spawnChild("deno", [...command.split(" "), "0", ...ARGUMENTS[name] ?? []], {
+    cwd: new URL("../", FOLDER),
+  });
   try {
     const [, url = ""] = await child.stdout.match(/listening on (\S+)\n/);
     return { ...child, url, port: Number(new URL(url).port) };
@@ -70,6 +77,15 @@ const TRIALS: Readonly<Record<string, (example: Example) => Promise<void>>> = {
     assertEquals([missed!.event, JSON.parse(missed!.data)], ["said", { name: "bob", text: "hi, ada" }]);
     const refused = await post(`${url}/rooms/*`, "no name for a room");
     assertEquals([refused.status, (await refused.json()).status], [400, 400]);
+  },
+
+  async "thousand_chats.ts"({ url, stdout }) {
+    // How long it took is not for a busy machine to say; tests/e2e/jobs_test.ts shows that a thousand are at work at once.
+    const [, done] = await stdout.match(/^(\d+) chats of 1 s each took [\d.]+ s in all, \d+ at once$/m);
+    assertEquals(done, "1000");
+    await stdout.match(/^25 slots would have needed 40 s$/m);
+    const { jobs } = await (await fetch(`${url}?state=done&limit=1`)).json();
+    assertEquals([jobs[0].runner, jobs[0].result.tokens], ["chat", 6]);
   },
 
   async "gateway.ts"({ url }) {

@@ -84,8 +84,11 @@ Deno.test("tasks run files that are there", () => {
 
 Deno.test("the ready-made server asks for no more than it needs", () => {
   const serve = CONFIG.tasks["serve"] ?? "";
-  assertFalse(/--allow-(all|read(?!=server,io )|write|run|sys|ffi|import)|(^| )-A( |$)/.test(serve), serve);
-  assertMatch(serve, /--allow-read=server,io /); // A thread of its own is loaded like a file, not like a module.
+  assertFalse(
+    /--allow-(all|read(?!=server,io,pool )|write|run|sys|ffi|import)|(^| )-A( |$)/.test(serve),
+    serve,
+  );
+  assertMatch(serve, /--allow-read=server,io,pool /); // A thread of its own is loaded like a file, not like a module.
   assertMatch(serve, /--allow-net( |$)/);
   assertMatch(serve, /--allow-env=SLUICE_SELECTOR,LISTEN_FDS,LISTEN_PID( |$)/);
 });

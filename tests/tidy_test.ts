@@ -69,6 +69,11 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     files: importing("server/a.ts", "pool/b.ts"),
     reports: ["server/a.ts:1"],
   },
+  "the ready-made server importing pool": {
+    rule: layers,
+    files: importing("server/main.ts", "pool/b.ts"),
+    reports: [],
+  },
   "server importing io": { rule: layers, files: importing("server/a.ts", "io/b.ts"), reports: [] },
   "http1 importing io": {
     rule: layers,

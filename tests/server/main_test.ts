@@ -78,6 +78,27 @@ Deno.test("curl starts a chat as a job, follows it, cancels it, and reads its wh
   assertStringIncludes(metrics.stdout, 'sluice_jobs_attempts_total{runner="chat",outcome="cancelled"} 1\n');
 });
 
+Deno.test("a job that computes runs on the pool with the task's permissions, and stops when it is cancelled", async () => {
+  await using server = await spawnServe();
+  const start = async (below: number) => {
+    const body = JSON.stringify({ runner: "primes", input: { below } });
+    return JSON.parse((await curl("--json", body, `${server.url}/jobs`)).stdout).id;
+  };
+  const short = await curl(`${server.url}/jobs/${await start(1_000_000)}/events`); // and ends by itself
+  assertMatch(short.stdout, /event: progress\ndata: \{"part":1,"found":78498\}\n/);
+  assertMatch(short.stdout, /event: done\ndata: \{"result":\{"count":78498,"largest":999983\},/);
+  const long = `${server.url}/jobs/${await start(5_000_000_000)}`;
+  const reader = curlStream(`${long}/events`);
+  await reader.stdout.match(/event: progress\n/);
+  assertEquals((await curl(`${server.url}/healthz`)).stdout, '{"status":"ok"}'); // answered meanwhile
+  await curl("--request", "DELETE", long);
+  assertEquals((await reader.status).code, 0);
+  await reader.stdout.ended;
+  assertMatch(reader.stdout.text, /event: cancelled\ndata: \{"how":"obeyed",/);
+  const bad = await curl("--json", '{"runner":"primes","input":{"below":1}}', `${server.url}/jobs`);
+  assertMatch(bad.stdout, /"SLUICE_JOB_BAD_INPUT"/);
+});
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`${signal} ends event streams with a retry, says what became of them, and exits 0`, async () => {
     await using server = await spawnServe();

@@ -11,6 +11,7 @@ interface Layer {
 
 /** The layers, innermost folder first: the first whose folder a path starts with is the path's own. */
 const LAYERS: readonly Layer[] = [
+  { folder: "server/main.ts", mayImport: ["server/", "io/", "pool/"] }, // the program that puts them together
   { folder: "server/http1/", mayImport: ["server/http1/"] },
   { folder: "server/", mayImport: ["server/", "io/"] },
   { folder: "io/", mayImport: ["io/"] },
