@@ -6,6 +6,7 @@
 import { benchConnections } from "./connections.ts";
 import { benchFanout } from "./fanout.ts";
 import { benchHttp } from "./http.ts";
+import { benchPool } from "./pool.ts";
 import { benchTcp } from "./tcp.ts";
 
 /** The benchmarks, by name. */
@@ -14,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<v
   tcp: benchTcp,
   fanout: benchFanout,
   connections: benchConnections,
+  pool: benchPool,
 };
 
 const [name, ...rest] = Deno.args;

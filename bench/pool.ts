@@ -131,7 +131,8 @@ export async function benchPool(args: readonly string[]): Promise<void> {
   const node = (await output(runtimes.node, ["--version"])).trim();
   const bun = (await output(runtimes.bun, ["--version"])).trim();
   const date = new Date().toISOString().slice(0, 10);
-  const body = `${date}; Deno ${Deno.version.deno}, Bun ${bun}, Node ${node}, Python ${python.version}; ${machine()}.
+  const body =
+    `${date}; Deno ${Deno.version.deno}, Bun ${bun}, Node ${node}, Python ${python.version}; ${machine()}.
 
 Two workers; ${rounds} rounds, medians. No-ops a second: 50,000 at once, the best of five in a round. CPU is that of the process with
 its threads (for Python without its children), per no-op. Speed-up: the time of 32 computations on one worker over that on two.

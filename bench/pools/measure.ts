@@ -75,7 +75,10 @@ async function large(contender: Contender, isTransferred: boolean): Promise<numb
   return middle(await timesUs(BUFFERS, (index) => bytes(buffers[index]!, isTransferred)));
 }
 
-async function computationMs(open: (workers: number) => Promise<Contender>, workers: number): Promise<number> {
+async function computationMs(
+  open: (workers: number) => Promise<Contender>,
+  workers: number,
+): Promise<number> {
   const contender = await open(workers);
   const all = () => Promise.all(Array.from({ length: COMPUTATIONS }, () => contender.fibonacci(FIBONACCI)));
   await all();

@@ -7,7 +7,12 @@ import { measure } from "./measure.ts";
 
 /** The part of poolifier-web-worker that is used here. */
 interface Poolifier {
-  execute(input: unknown, name: string, signal?: AbortSignal, transferList?: readonly ArrayBuffer[]): Promise<unknown>;
+  execute(
+    input: unknown,
+    name: string,
+    signal?: AbortSignal,
+    transferList?: readonly ArrayBuffer[],
+  ): Promise<unknown>;
   destroy(): Promise<void>;
 }
 

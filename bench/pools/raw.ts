@@ -4,7 +4,10 @@ import { Worker } from "node:worker_threads";
 import { measure } from "./measure.ts";
 
 await measure((workers) => {
-  const threads = Array.from({ length: workers }, () => new Worker(new URL("./raw_worker.ts", import.meta.url)));
+  const threads = Array.from(
+    { length: workers },
+    () => new Worker(new URL("./raw_worker.ts", import.meta.url)),
+  );
   const waiting = new Map<number, (value: unknown) => void>();
   for (const thread of threads) {
     thread.on("message", ([id, value]) => {
