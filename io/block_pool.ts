@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { SharedChunk } from "./shared_chunk.ts";
 
 /** One block with the number of bytes written to it so far. */
 export class Block {
@@ -68,6 +69,11 @@ export class BlockPool {
     block.bytes.set(bytes);
     block.used = bytes.length;
     return block;
+  }
+
+  /** The bytes to send for a chunk: its own, or the same in memory that the kernel may read later. */
+  bytesOf(chunk: SharedChunk): Uint8Array {
+    return chunk.bytes;
   }
 
   /** Takes a block back; the caller forgets it. */

@@ -18,9 +18,10 @@ import { probeEpoll } from "./selectors/epoll.ts";
 import { openNativeBun } from "./selectors/native_bun.ts";
 import { openNativeDeno } from "./selectors/native_deno.ts";
 import { openNativeNode } from "./selectors/native_node.ts";
+import { probeUring } from "./selectors/uring.ts";
 
 /** Ways of waiting that exist in this version. */
-export type SelectorKind = "native" | "epoll";
+export type SelectorKind = "native" | "epoll" | "uring";
 
 /** Options of `openSelector`. */
 export interface OpenSelectorOptions {
@@ -61,6 +62,7 @@ const OPENERS: Readonly<Record<SelectorKind, Opener>> = {
       ? { found: NATIVE[name]!(clockOf(options)), refusal: null }
       : { found: null, refusal: `there is none for the runtime "${name}" yet` },
   epoll: (options) => probeEpoll(clockOf(options)),
+  uring: (options) => probeUring(clockOf(options)),
 };
 
 /** From the best to the one that always opens. */

@@ -28,8 +28,8 @@ export class SharedChunk {
   readonly bytes: Uint8Array;
   /** Called once when the last reference goes; a selector's way to free memory it pinned for the chunk. */
   onFree: (() => void) | null = null;
-  /** Where a selector keeps what it pinned (an offset, a handle); private to that selector. */
-  pinned: unknown = null;
+  /** The same bytes in memory a selector has pinned for as long as the chunk has references; never write to them. */
+  pinned: Uint8Array | null = null;
   #refs = 1;
 
   /** Takes ownership of `bytes`: the caller must not write to them any more. */

@@ -139,6 +139,12 @@ export abstract class TransportBase implements Transport, HubMember {
     if (!this.#isReleased) this.#sendQueue();
   }
 
+  /** The driver holds nothing of ours any more, although it did not send it: for one that knows so before `lost`. */
+  protected returnHeld(): void {
+    this.#heldBytes = -1;
+    this.#queue.releaseHeld();
+  }
+
   /** Our FIN is out. */
   protected finSent(): void {
     this.#isFinSent = true;

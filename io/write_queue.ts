@@ -143,7 +143,7 @@ export class WriteQueue {
   view(bytesMax: number): Uint8Array {
     const first = this.#parts[0]!;
     const end = Math.min(endOf(first), this.#offset + bytesMax);
-    return viewOf(first, this.#offset, end);
+    return this.#viewOf(first, this.#offset, end);
   }
 
   /** Shows the front of the queue as views, at most `partsMax` and `bytesMax` bytes of it; returns their bytes. */
@@ -153,7 +153,7 @@ export class WriteQueue {
     for (const part of this.#parts) {
       const length = Math.min(endOf(part) - offset, bytesMax - bytes);
       if (length === 0 || views.length === partsMax) break;
-      views.push(viewOf(part, offset, offset + length));
+      views.push(this.#viewOf(part, offset, offset + length));
       bytes += length;
       offset = 0;
     }
@@ -231,6 +231,11 @@ export class WriteQueue {
     return block;
   }
 
+  #viewOf(part: Part, start: number, end: number): Uint8Array {
+    const bytes = part instanceof Block ? part.bytes : this.#pool.bytesOf(part);
+    return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+  }
+
   #giveBack(part: Part): void {
     if (part instanceof Block) this.#pool.give(part);
     else part.release();
@@ -239,10 +244,6 @@ export class WriteQueue {
 
 function endOf(part: Part): number {
   return part instanceof Block ? part.used : part.bytes.length;
-}
-
-function viewOf(part: Part, start: number, end: number): Uint8Array {
-  return start === 0 && end === part.bytes.length ? part.bytes : part.bytes.subarray(start, end);
 }
 
 /** Copies first and looks afterwards, in one pass: what was copied in vain is not part of the queue yet. */

@@ -110,3 +110,7 @@ export const MAP_PRIVATE = 2;
 export const MAP_ANONYMOUS = 0x20;
 /** `mmap`: with its pages at once. */
 export const MAP_POPULATE = 0x8000;
+/** `mmap`: without setting memory aside for it. */
+export const MAP_NORESERVE = 0x4000;
+/** `madvise`: the pages may go; they read as zeros afterwards. */
+export const MADV_DONTNEED = 4;

@@ -21,6 +21,8 @@ export const EAGAIN = 11;
 export const ENOMEM = 12;
 /** No permission. */
 export const EACCES = 13;
+/** It is busy. */
+export const EBUSY = 16;
 /** It is there already. */
 export const EEXIST = 17;
 /** An argument makes no sense. */
@@ -59,3 +61,5 @@ export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 /** It has begun and goes on. */
 export const EINPROGRESS = 115;
+/** It was cancelled. */
+export const ECANCELED = 125;

@@ -69,6 +69,7 @@ export interface LibcFunctions {
     offset: number,
   ): number;
   munmap(address: Pointer, length: number): number;
+  madvise(address: Pointer, length: number, advice: number): number;
   getrlimit(resource: number, limits: Memory): number;
   setrlimit(resource: number, limits: Memory): number;
   inetPton(family: number, text: Memory, address: Memory): number;
@@ -125,6 +126,7 @@ const DECLARATIONS: Readonly<Record<keyof LibcFunctions, Signature>> = {
   pollThreaded: { name: "poll", parameters: ["pointer", "size", "i32"], result: "i32", isThreaded: true },
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "i64" },
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   inetPton: { name: "inet_pton", parameters: ["i32", "buffer", "buffer"], result: "i32" },

@@ -33,6 +33,11 @@ export interface EventSource {
   dispatch(): number;
   /** Hands the kernel what this turn has made for it; nothing for who calls the kernel at once. */
   flush(): void;
+  /**
+   * For sources that know without asking the kernel: whether `dispatch` would take something. Such a source is looked at, and
+   * parked again, after every turn.
+   */
+  readonly isReady?: boolean;
 }
 
 /** What a loop goes by. */
@@ -90,13 +95,20 @@ export class WaitingLoop {
   /** Runs a function once when the present turn ends: what a `TransportHub` asks for. One at a time. */
   afterTurn(run: () => void): void {
     this.#endOfTurn = run;
-    this.#openTurn();
+    this.openTurn();
+  }
+
+  /** Something waits for the end of the turn: there will be one. Idempotent. */
+  openTurn(): void {
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    afterTurn(this.#onTurnEnd);
   }
 
   /** Runs a function from a dispatch of its own, after the present turn. */
   post(run: () => void): void {
     this.#posted.push(run);
-    this.#openTurn();
+    this.openTurn();
   }
 
   /** Keeps the process alive, until it is released as often. */
@@ -124,14 +136,8 @@ export class WaitingLoop {
 
   #step(): void {
     this.#lastCount = this.#source.dispatch();
-    if (this.#lastCount > 0) this.#openTurn();
+    if (this.#lastCount > 0) this.openTurn();
     else if (!this.#isTurnOpen) this.#rest();
-  }
-
-  #openTurn(): void {
-    if (this.#isTurnOpen) return;
-    this.#isTurnOpen = true;
-    afterTurn(this.#onTurnEnd);
   }
 
   #endTurn(): void {
@@ -145,8 +151,10 @@ export class WaitingLoop {
       for (const call of posted) call();
     }
     this.#source.flush();
-    if (!this.#isRunning || this.#isTurnOpen) return;
-    const isMoreLikely = this.#lastCount >= MORE_LIKELY_MIN;
+    if (this.#isTurnOpen) return;
+    const { isReady } = this.#source;
+    if (!this.#isRunning) return isReady === undefined ? undefined : this.#go();
+    const isMoreLikely = isReady ?? this.#lastCount >= MORE_LIKELY_MIN;
     if (isMoreLikely && !this.#isClosed && this.#now() - this.#startedMs < this.#goMs) this.#step();
     else this.#rest();
   }

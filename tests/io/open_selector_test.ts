@@ -37,7 +37,7 @@ Deno.test("the best selector is opened, and says why that one", async () => {
 });
 
 Deno.test("every kind opens when it is asked for, or is refused with the reason", async () => {
-  for (const kind of ["native", "epoll"] as const) {
+  for (const kind of ["native", "epoll", "uring"] as const) {
     try {
       await using selector = openSelector({ kind });
       assertEquals([selector.kind, selector.selection], [kind, {

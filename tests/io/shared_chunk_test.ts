@@ -5,11 +5,12 @@ Deno.test("a chunk begins with its creator's reference and is freed with the las
   const chunk = new SharedChunk(new Uint8Array([1]));
   const freed: number[] = [];
   chunk.onFree = () => freed.push(chunk.refs);
-  chunk.pinned = "somewhere";
+  const pinned = new Uint8Array(1);
+  chunk.pinned = pinned;
   chunk.retain();
   assertEquals(chunk.refs, 2);
   chunk.release();
-  assertEquals([chunk.refs, freed, chunk.pinned], [1, [], "somewhere"]);
+  assertEquals([chunk.refs, freed, chunk.pinned], [1, [], pinned]);
   chunk.release();
   assertEquals([chunk.refs, freed, chunk.pinned, chunk.onFree], [0, [0], null, null]);
 });

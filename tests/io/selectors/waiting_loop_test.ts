@@ -133,3 +133,34 @@ Deno.test("closed within a go, it ends the turn and parks no more", async () => 
   stage.onDispatch = () => void stage.loop.close();
   assertEquals(await stage.run(), ["park", "dispatch 9", "close", "flush"]);
 });
+
+Deno.test("a source that knows whether it is ready is looked at after every turn, and parked again", async () => {
+  const events: string[] = [];
+  let ready = 0;
+  const loop = new WaitingLoop({
+    source: {
+      get isReady() {
+        return ready > 0;
+      },
+      dispatch: () => {
+        events.push("dispatch");
+        return ready > 0 ? ready-- : 0;
+      },
+      flush: () => void events.push("flush"),
+    },
+    park: () => ({
+      how: "woken by the test",
+      park: () => void events.push("park"),
+      ref: () => {},
+      unref: () => {},
+      close: () => Promise.resolve(),
+    }),
+    now: () => 0,
+  });
+  ready = 2; // As if the turn's own flush had brought something at once.
+  loop.openTurn();
+  loop.openTurn();
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  assertEquals(events, ["park", "flush", "dispatch", "flush", "dispatch", "flush", "park"]);
+  await loop.close();
+});

@@ -1,0 +1,261 @@
+/**
+ * Memory the kernel reads what is sent from: mapped, so that it stays where it is, and never given back while it is lent.
+ *
+ * Strategy: one range of addresses is reserved at the start, of which a page exists only once it is touched. It is dealt
+ * out in frames of 64 KiB. What is smaller shares a frame with others of its size class (1, 2, 4, … 32 KiB); what is larger
+ * has as many frames in a row. Frames that come back are kept up to a bound; beyond it their pages go back to the system.
+ *
+ * When there is no room, `allocate` says so, and the caller has to do without: that is the bound.
+ *
+ * Guard mode (tests): every piece has a red zone on both sides, which must be as it was when the piece comes back; what
+ * came back is poisoned, and must be so still when it is dealt out again. A breach is a `ContractError`, and is kept.
+ *
+ * @module
+ */
+import { ContractError } from "../errors.ts";
+import type { MappedMemory, UringKernel } from "../ffi/uring_kernel.ts";
+
+/** 64 KiB: the largest block a write is cut into, and a multiple of every page size Linux has. */
+export const FRAME_BYTES = 64 * 1024;
+
+/** 1 KiB: most events of a stream; smaller pieces would need longer tables for no memory worth mentioning. */
+const CLASS_BYTES_MIN = 1024;
+
+/** 128 free frames are 8 MiB kept: what a busy server has under way. */
+const FREE_FRAMES_MAX = 128;
+
+/** Length of a red zone in guard mode: a cache line, so that pieces stay aligned to it. */
+const RED_BYTES = 64;
+/** What red zones are filled with. */
+const RED = 0xa5;
+/** What memory that came back is filled with. */
+const POISON = 0xdb;
+
+/** A frame that was never used, or whose pages were given back. */
+const FREE = 0;
+/** A free frame whose pages exist. */
+const FREE_TOUCHED = 1;
+/** A frame in a run that is dealt out as a whole. */
+const RUN = 2;
+/** From here on: a frame of the size class `state - SLICED`. */
+const SLICED = 3;
+
+/** How an arena is made. */
+export interface ArenaOptions {
+  /** Bytes to reserve; a multiple of 64 KiB. */
+  readonly bytes: number;
+  /** Whether pieces are guarded; see the module's text. Default false. */
+  readonly isGuarded?: boolean;
+}
+
+/** See the module's text. */
+export class PinnedArena {
+  /** The whole of it. */
+  readonly buffer: ArrayBuffer;
+  /** Where it begins, as the kernel sees it. */
+  readonly address: number;
+  /** Breaches found so far, in guard mode. */
+  readonly breaches: ContractError[] = [];
+  readonly #kernel: UringKernel;
+  readonly #bytes: Uint8Array;
+  readonly #isGuarded: boolean;
+  readonly #states: Uint8Array;
+  /** Frames of a run, at its first frame. */
+  readonly #runs: Uint16Array;
+  /** Slots of a sliced frame that are dealt out, as bits: two words for each frame. */
+  readonly #slots: Uint32Array;
+  /** Frames of each size class that have a free slot. */
+  readonly #partial: Set<number>[] = [];
+  /** No frame below it is free. */
+  #hint = 0;
+  #freeTouched = 0;
+  #usedBytes = 0;
+  /** Guard mode: what is dealt out, and what was poisoned; by where it begins. */
+  readonly #lent = new Map<number, number>();
+  readonly #poisoned = new Map<number, number>();
+
+  /** @param memory a mapping of `options.bytes` */
+  constructor(kernel: UringKernel, memory: MappedMemory, options: ArenaOptions) {
+    const frames = options.bytes / FRAME_BYTES;
+    this.#kernel = kernel;
+    this.buffer = memory.buffer;
+    this.address = memory.address;
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#isGuarded = options.isGuarded ?? false;
+    this.#states = new Uint8Array(frames);
+    this.#runs = new Uint16Array(frames);
+    this.#slots = new Uint32Array(frames * 2);
+    for (let bytes = CLASS_BYTES_MIN; bytes < FRAME_BYTES; bytes *= 2) this.#partial.push(new Set());
+  }
+
+  /** Bytes dealt out now, as they were asked for. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Whether a view is of this memory. */
+  owns(view: Uint8Array): boolean {
+    return view.buffer === this.buffer;
+  }
+
+  /**
+   * Deals out memory; what is in it is undefined.
+   *
+   * @param length bytes, at least 1
+   * @returns a view of exactly that length; `null` when there is no room
+   */
+  allocate(length: number): Uint8Array<ArrayBuffer> | null {
+    const outer = this.#isGuarded ? length + 2 * RED_BYTES : length;
+    const offset = outer > FRAME_BYTES / 2
+      ? this.#takeRun(Math.ceil(outer / FRAME_BYTES))
+      : this.#takeSlot(outer);
+    if (offset < 0) return null;
+    this.#usedBytes += length;
+    if (!this.#isGuarded) return new Uint8Array(this.buffer, offset, length);
+    this.#guard(offset, outer);
+    return new Uint8Array(this.buffer, offset + RED_BYTES, length);
+  }
+
+  /** Takes memory back: `view` must be what `allocate` returned, and must not be used any more, by the kernel neither. */
+  free(view: Uint8Array): void {
+    this.#usedBytes -= view.length;
+    let offset = view.byteOffset;
+    if (this.#isGuarded) {
+      offset -= RED_BYTES;
+      if (!this.#checkGuard(offset, view.length + 2 * RED_BYTES)) return;
+    }
+    const frame = Math.floor(offset / FRAME_BYTES);
+    const state = this.#states[frame]!;
+    if (state === RUN) return this.#freeFrames(frame, this.#runs[frame]!);
+    this.#freeSlot(frame, state - SLICED, (offset % FRAME_BYTES) / (CLASS_BYTES_MIN << (state - SLICED)));
+  }
+
+  /** Gives all pages back to the system. What views still show reads as zeros, and harms nobody. */
+  discard(): void {
+    this.#kernel.discard(this.address, this.buffer.byteLength);
+  }
+
+  #takeSlot(bytes: number): number {
+    let index = 0;
+    while (CLASS_BYTES_MIN << index < bytes) index++;
+    const partial = this.#partial[index]!;
+    let frame = partial.values().next().value;
+    if (frame === undefined) {
+      frame = this.#findRun(1);
+      if (frame < 0) return -1;
+      this.#useFrame(frame, SLICED + index);
+      partial.add(frame);
+    }
+    const slotBytes = CLASS_BYTES_MIN << index;
+    const count = FRAME_BYTES / slotBytes;
+    const at = frame * 2 + (count > 32 && this.#slots[frame * 2] === 0xffff_ffff ? 1 : 0);
+    const bit = 31 - Math.clz32(~this.#slots[at]! & -~this.#slots[at]!);
+    this.#slots[at] = this.#slots[at]! | (1 << bit);
+    if (this.#usedSlots(frame) === count) partial.delete(frame);
+    return frame * FRAME_BYTES + ((at & 1) * 32 + bit) * slotBytes;
+  }
+
+  #freeSlot(frame: number, index: number, slot: number): void {
+    const at = frame * 2 + (slot >> 5);
+    this.#slots[at] = this.#slots[at]! & ~(1 << (slot & 31));
+    const partial = this.#partial[index]!;
+    if (this.#usedSlots(frame) > 0) {
+      partial.add(frame);
+      return;
+    }
+    partial.delete(frame);
+    this.#freeFrames(frame, 1);
+  }
+
+  #usedSlots(frame: number): number {
+    return bitCount(this.#slots[frame * 2]!) + bitCount(this.#slots[frame * 2 + 1]!);
+  }
+
+  #takeRun(frames: number): number {
+    const first = this.#findRun(frames);
+    if (first < 0) return -1;
+    for (let frame = first; frame < first + frames; frame++) this.#useFrame(frame, RUN);
+    this.#runs[first] = frames;
+    return first * FRAME_BYTES;
+  }
+
+  /** The first of so many free frames in a row; -1 when there are none. The lowest, so that the memory in use stays dense. */
+  #findRun(frames: number): number {
+    const states = this.#states;
+    let length = 0;
+    for (let frame = this.#hint; frame < states.length; frame++) {
+      if (states[frame]! > FREE_TOUCHED) {
+        if (length === 0 && frame === this.#hint) this.#hint++;
+        length = 0;
+      } else if (++length === frames) return frame - frames + 1;
+    }
+    return -1;
+  }
+
+  #useFrame(frame: number, state: number): void {
+    if (this.#states[frame] === FREE_TOUCHED) this.#freeTouched--;
+    this.#states[frame] = state;
+  }
+
+  #freeFrames(first: number, frames: number): void {
+    const isKept = this.#freeTouched + frames <= FREE_FRAMES_MAX;
+    this.#states.fill(isKept ? FREE_TOUCHED : FREE, first, first + frames);
+    if (first < this.#hint) this.#hint = first;
+    if (isKept) {
+      this.#freeTouched += frames;
+      return;
+    }
+    this.#kernel.discard(this.address + first * FRAME_BYTES, frames * FRAME_BYTES);
+    if (!this.#isGuarded) return;
+    const [start, end] = [first * FRAME_BYTES, (first + frames) * FRAME_BYTES];
+    for (const offset of [...this.#poisoned.keys()]) {
+      if (offset >= start && offset < end) this.#poisoned.delete(offset);
+    }
+  }
+
+  // ---- guard mode ------------------------------------------------------------------------------------------------
+
+  #guard(offset: number, outer: number): void {
+    const bytes = this.#bytes;
+    for (const [start, length] of [...this.#poisoned]) {
+      if (start >= offset + outer || start + length <= offset) continue;
+      for (let at = start; at < start + length; at++) {
+        if (bytes[at] !== POISON) {
+          this.#breach(`byte ${at} of the arena was written to after it was given back`);
+        }
+      }
+      this.#poisoned.delete(start);
+    }
+    bytes.fill(RED, offset, offset + RED_BYTES);
+    bytes.fill(RED, offset + outer - RED_BYTES, offset + outer);
+    this.#lent.set(offset, outer);
+  }
+
+  #checkGuard(offset: number, outer: number): boolean {
+    const bytes = this.#bytes;
+    if (this.#lent.get(offset) !== outer) {
+      this.#breach(`what begins at byte ${offset} of the arena was given back, but is not lent so`);
+      return false;
+    }
+    this.#lent.delete(offset);
+    for (let at = 0; at < RED_BYTES; at++) {
+      if (bytes[offset + at] !== RED || bytes[offset + outer - RED_BYTES + at] !== RED) {
+        this.#breach(`what begins at byte ${offset} of the arena was written to beyond its ends`);
+        break;
+      }
+    }
+    bytes.fill(POISON, offset, offset + outer);
+    this.#poisoned.set(offset, outer);
+    return true;
+  }
+
+  #breach(what: string): void {
+    this.breaches.push(new ContractError(what));
+  }
+}
+
+function bitCount(word: number): number {
+  let count = 0;
+  for (let rest = word; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}

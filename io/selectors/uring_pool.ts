@@ -1,0 +1,122 @@
+/**
+ * The blocks of an io_uring's transports: in pinned memory, so that what a turn writes is sent from where it was written.
+ *
+ * It is the usual pool with other memory below. When the arena has no room, blocks are ordinary memory: their bytes are
+ * sent by way of a slab (see uring_transport.ts), which costs a copy and a wait, and loses nothing.
+ *
+ * @module
+ */
+import { BIG_BLOCK_BYTES, Block, BLOCK_BYTES, BlockPool } from "../block_pool.ts";
+import type { SharedChunk } from "../shared_chunk.ts";
+import type { PinnedArena } from "./uring_arena.ts";
+
+/** 256 free blocks are 4 MiB kept: as many connections as one turn of a busy server answers. */
+const FREE_BLOCKS_MAX = 256;
+
+/** 32 free big blocks are 2 MiB kept; more are dealt out by the arena as fast, but for one view each. */
+const FREE_BIG_BLOCKS_MAX = 32;
+
+/**
+ * 4 slabs are set aside, so that there are some even when queued writes have taken all other memory. A slab is never waited
+ * with, so few are enough: what waits for one gets it within a turn.
+ */
+const SLABS = 4;
+
+/** See the module's text. */
+export class PinnedPool extends BlockPool {
+  readonly #arena: PinnedArena;
+  readonly #keepsFree: boolean;
+  readonly #freeBlocks: Block[] = [];
+  readonly #freeBigBlocks: Block[] = [];
+  /** Slabs that are set aside, and of them those that are free. */
+  readonly #slabs: Block[] = [];
+  readonly #freeSlabs: Block[] = [];
+  /** Chunks that are pinned now. */
+  readonly #chunks = new Set<SharedChunk>();
+  /** Hears that a slab is free again. */
+  onRoom: (() => void) | null = null;
+
+  /** @param arena the memory @param keepsFree whether blocks that come back are kept here; in guard mode they are not */
+  constructor(arena: PinnedArena, keepsFree = true) {
+    super();
+    this.#arena = arena;
+    this.#keepsFree = keepsFree;
+    for (let count = 0; count < SLABS; count++) this.#slabs.push(this.#make(BLOCK_BYTES));
+    this.#freeSlabs.push(...this.#slabs);
+  }
+
+  override get freeCount(): number {
+    return this.#freeBlocks.length + this.#freeBigBlocks.length;
+  }
+
+  override take(): Block {
+    return this.#freeBlocks.pop() ?? this.#make(BLOCK_BYTES);
+  }
+
+  override takeCopy(bytes: Uint8Array): Block {
+    const block = this.#freeBigBlocks.pop() ?? this.#make(BIG_BLOCK_BYTES);
+    block.bytes.set(bytes);
+    block.used = bytes.length;
+    return block;
+  }
+
+  override give(block: Block): void {
+    block.used = 0;
+    if (!this.#arena.owns(block.bytes)) return;
+    const isBig = block.bytes.length === BIG_BLOCK_BYTES;
+    const free = isBig ? this.#freeBigBlocks : this.#freeBlocks;
+    if (this.#keepsFree && free.length < (isBig ? FREE_BIG_BLOCKS_MAX : FREE_BLOCKS_MAX)) free.push(block);
+    else this.#arena.free(block.bytes);
+  }
+
+  /** A slab to send by way of; `null` when none is free now. */
+  takeSlab(): Block | null {
+    return this.#freeSlabs.pop() ?? null;
+  }
+
+  /** Takes a slab back. */
+  giveSlab(slab: Block): void {
+    slab.used = 0;
+    this.#freeSlabs.push(slab);
+    this.onRoom?.();
+  }
+
+  /** The chunk in pinned memory: copied there once for all who send it, until its last reference goes. */
+  override bytesOf(chunk: SharedChunk): Uint8Array {
+    return chunk.pinned !== null && this.#arena.owns(chunk.pinned) ? chunk.pinned : this.#pin(chunk);
+  }
+
+  /** Chunks that are pinned now. */
+  get pinnedCount(): number {
+    return this.#chunks.size;
+  }
+
+  /** Gives back what is kept, and unpins what others still hold. */
+  clear(): void {
+    for (const slab of this.#slabs) this.#arena.free(slab.bytes);
+    for (const block of this.#freeBlocks) this.#arena.free(block.bytes);
+    for (const block of this.#freeBigBlocks) this.#arena.free(block.bytes);
+    this.#slabs.length = this.#freeSlabs.length = 0;
+    this.#freeBlocks.length = this.#freeBigBlocks.length = 0;
+    for (const chunk of this.#chunks) chunk.pinned = null;
+  }
+
+  #pin(chunk: SharedChunk): Uint8Array {
+    const pinned = chunk.pinned === null ? this.#arena.allocate(chunk.bytes.length) : null;
+    if (pinned === null) return chunk.bytes; // No room, or another selector's: each transport copies it when it sends it.
+    pinned.set(chunk.bytes);
+    chunk.pinned = pinned;
+    this.#chunks.add(chunk);
+    const { onFree } = chunk;
+    chunk.onFree = () => {
+      this.#chunks.delete(chunk);
+      this.#arena.free(pinned);
+      onFree?.();
+    };
+    return pinned;
+  }
+
+  #make(bytes: number): Block {
+    return new Block(this.#arena.allocate(bytes) ?? new Uint8Array(bytes));
+  }
+}

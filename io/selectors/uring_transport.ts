@@ -1,0 +1,361 @@
+/**
+ * One connection on io_uring: the driver that moves its bytes.
+ *
+ * ## Who owns which memory, from when until when
+ *
+ * | memory | owner | from | until |
+ * |---|---|---|---|
+ * | block of a write queue | transport | taken from the pool | handed to a send |
+ * | the same, or a pinned chunk's part | kernel | its send is prepared | the send has completed, however it ended |
+ * | pinned chunk | all who retain it | first view | its last reference goes: no send holds it any more |
+ * | slab | kernel | its send is prepared | that send has completed |
+ * | receive buffer | kernel | `publish` after `giveBack` | the completion that names it |
+ * | the same | protocol, on loan | `received` is called | it returns |
+ * | held bytes | transport | copied from a receive buffer | `received` returns |
+ * | message header, socket address | kernel | laid down | the next submit |
+ * | descriptor and slot | connection | accepted or connected | `close` has completed, which is the last of its entries |
+ *
+ * So a connection ends in this order: nothing more is received or sent; everything under way is cancelled and *awaited*; the
+ * descriptor is closed, and that awaited; then memory goes back, and `closed` is called.
+ *
+ * ## Strategy
+ *
+ * - Receiving: one entry that completes again and again. A pause ends it when the turn is over; what had arrived by then
+ *   is held, as a copy: at most one run of the kernel's (32 buffers), since after it nothing more is received.
+ * - Sending: one entry at a time, so that order is the kernel's. What lies in pinned memory is sent from there, several parts
+ *   as one message. Anything else (see uring_pool.ts) goes by way of a slab, which is never waited with: the send is only
+ *   tried, and before it is tried again the socket is polled.
+ * - Few objects: the lists and buffers of a connection exist only while it needs them.
+ *
+ * @module
+ */
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { EAGAIN, ECANCELED, ENOBUFS } from "../ffi/errno.ts";
+import {
+  BUFFER_SHIFT,
+  COMPLETION,
+  ENTRY_SELECTS_BUFFER,
+  OP,
+  POLLOUT,
+  RECEIVE_MULTISHOT,
+  SQE,
+} from "../ffi/uring_layout.ts";
+import type { Block } from "../block_pool.ts";
+import type { Addr, Protocol } from "../selector.ts";
+import { SEND_PENDING, TransportBase } from "../transport.ts";
+import { connectionStatusError } from "./native_errors.ts";
+import { cancelAll, cancelOne, KIND, setAddress, type UringHost, type UringReader } from "./uring_host.ts";
+
+/** `struct linger`: on, for no time. Closing then resets. */
+const LINGER_NONE = new Int32Array(new ArrayBuffer(64), 0, 2);
+LINGER_NONE[0] = 1;
+
+/** What becomes of the connection's descriptor. */
+type Ending = "none" | "cancelling" | "closing";
+
+/** Has the peer see a reset when the descriptor is closed. */
+export function resetOnClose(host: Pick<UringHost, "libc">, descriptor: number): void {
+  // It fails only for what is no socket that could be reset any more.
+  host.libc.call.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, LINGER_NONE, 8);
+}
+
+/** A transport on io_uring; see the module's text. */
+export class UringTransport extends TransportBase implements UringReader {
+  readonly #host: UringHost;
+  readonly #descriptor: number;
+  readonly #slot: number;
+  readonly #onClosed: (() => void) | null;
+  /** Entries under way. */
+  #under = 0;
+  #isReceiving = false;
+  #isCancelling = false;
+  #isSettling = false;
+  #isReadQueued = false;
+  /** What came while reading was paused; `null` when nothing did. */
+  #held: Uint8Array[] | null = null;
+  #isEndHeld = false;
+  /** What is being sent: the one part, or several; `null` when nothing is. */
+  #part: Uint8Array | null = null;
+  #parts: Uint8Array[] | null = null;
+  /** Bytes of it that are sent. */
+  #sentBytes = 0;
+  #slab: Block | null = null;
+  #ending: Ending = "none";
+  #isReset = false;
+  #error: Error | null = null;
+
+  /**
+   * Takes over a connected descriptor; call `start` next.
+   *
+   * @param onClosed runs before `closed` is delivered
+   */
+  constructor(
+    host: UringHost,
+    protocol: Protocol,
+    descriptor: number,
+    localAddr: Addr,
+    remoteAddr: Addr,
+    onClosed: (() => void) | null,
+  ) {
+    super(host.hub, protocol, localAddr, remoteAddr);
+    this.#host = host;
+    this.#descriptor = descriptor;
+    this.#onClosed = onClosed;
+    this.#slot = host.slots.take(this);
+    host.loop.hold();
+  }
+
+  start(): void {
+    this.opened();
+    if (this.isReading && !this.isClosing) this.#receive();
+  }
+
+  /** Part of `UringOwner`. */
+  complete(kind: number, result: number, flags: number): void {
+    if ((flags & COMPLETION.more) === 0) this.#under--;
+    if (kind === KIND.receive) this.#completeReceive(result, flags);
+    else if (kind === KIND.send) this.#completeSend(result);
+    else if (kind === KIND.poll) this.goOnSending();
+    else if (kind === KIND.close) return this.#completeClose();
+    if (this.#ending === "cancelling" && this.#under === 0) this.#closeDescriptor();
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  protected override startReading(): void {
+    if (this.#held !== null || this.#isEndHeld || !this.#isReceiving) this.#readLater();
+  }
+
+  protected override stopReading(): void {
+    if (!this.#isReceiving || this.#isCancelling || this.#isSettling) return;
+    this.#isSettling = true;
+    this.#host.settleLater(this);
+  }
+
+  /** Part of `UringReader`. */
+  settleReading(): void {
+    this.#isSettling = false;
+    const isNeeded = this.#isReceiving && !this.#isCancelling && this.#ending === "none";
+    if (!isNeeded || (this.isReading && !this.isClosing)) return;
+    this.#isCancelling = true;
+    this.#under++;
+    cancelOne(this.#host.ring, this.#slot, KIND.receive);
+  }
+
+  /** Delivers what was held back, then receives again. */
+  #goOnReading(): void {
+    this.#isReadQueued = false;
+    while (this.#held !== null && this.isReading && !this.isClosing) {
+      const bytes = this.#held.shift()!;
+      if (this.#held.length === 0) this.#held = null;
+      this.received(bytes);
+    }
+    if (this.isClosing || !this.isReading || this.#held !== null || this.#ending !== "none") return;
+    if (this.#isEndHeld) {
+      this.#isEndHeld = false;
+      this.end();
+    } else if (!this.#isReceiving) this.#receive();
+  }
+
+  #readLater(): void {
+    if (this.#isReadQueued) return;
+    this.#isReadQueued = true;
+    this.#host.loop.post(() => this.#goOnReading());
+  }
+
+  #receive(): void {
+    const { ring } = this.#host;
+    const at = ring.prepare(
+      OP.receive | (ENTRY_SELECTS_BUFFER << 8) | (RECEIVE_MULTISHOT << 16),
+      this.#descriptor,
+      this.#slot,
+      KIND.receive,
+    );
+    ring.words[at + SQE.group] = 0;
+    this.#under++;
+    this.#isReceiving = true;
+    this.#isCancelling = false;
+  }
+
+  #completeReceive(result: number, flags: number): void {
+    if ((flags & COMPLETION.more) === 0) this.#isReceiving = this.#isCancelling = false;
+    if ((flags & COMPLETION.buffer) !== 0) this.#takeBuffer(flags >>> BUFFER_SHIFT, result);
+    if (result === 0) this.#takeEnd();
+    else if (result < 0 && result !== -ENOBUFS && result !== -ECANCELED) return this.#fail(result);
+    else if (!this.#isReceiving && this.isReading && !this.isClosing) this.#readLater();
+  }
+
+  #takeBuffer(number: number, length: number): void {
+    const { buffers } = this.#host;
+    if (length > 0 && !this.isClosing) {
+      const bytes = buffers.view(number, length);
+      if (this.isReading && this.#held === null) this.received(bytes);
+      else (this.#held ??= []).push(bytes.slice());
+    } else buffers.view(number, 0);
+    buffers.giveBack(number);
+  }
+
+  #takeEnd(): void {
+    if (this.#held === null) this.end(); // Held back by the base while reading is paused.
+    else this.#isEndHeld = true;
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  protected override sendOne(bytes: Uint8Array): number {
+    this.#part = bytes;
+    this.goOnSending();
+    return SEND_PENDING;
+  }
+
+  protected override sendMany(parts: Uint8Array[]): number {
+    this.#parts = parts;
+    this.goOnSending();
+    return SEND_PENDING;
+  }
+
+  protected override shutdownWrite(): void {
+    // On a connection the peer has reset it fails; then a receive says so, or the next send.
+    this.#host.libc.call.shutdown(this.#descriptor, SHUT_WR);
+    this.finSent();
+  }
+
+  /** Part of `UringReader`: prepares the send of what is not sent yet. */
+  goOnSending(): void {
+    if (this.#ending !== "none") return;
+    const { arena } = this.#host;
+    if (this.#part !== null && arena.owns(this.#part)) return this.#sendPart(this.#part);
+    if (this.#part !== null) return this.#sendBySlab([this.#part]);
+    if (this.#parts === null) return;
+    if (this.#parts.every((part) => arena.owns(part))) this.#sendParts(this.#parts);
+    else this.#sendBySlab(this.#parts);
+  }
+
+  #sendPart(part: Uint8Array): void {
+    const sent = this.#sentBytes;
+    this.#send(this.#host.arena.address + part.byteOffset + sent, part.length - sent, MSG_NOSIGNAL);
+  }
+
+  #sendParts(parts: Uint8Array[]): void {
+    const { messages, ring } = this.#host;
+    let skip = this.#sentBytes;
+    let start = 0;
+    while (skip >= parts[start]!.length) skip -= parts[start++]!.length;
+    if (skip > 0) { // The bytes that are sent are cut off for good.
+      parts[start] = parts[start]!.subarray(skip);
+    }
+    parts.splice(0, start);
+    this.#sentBytes = 0;
+    const address = messages.message(parts, 0, parts.length);
+    const at = ring.prepare(OP.sendMessage, this.#descriptor, this.#slot, KIND.send);
+    setAddress(ring, at, address);
+    ring.words[at + SQE.length] = 1;
+    ring.words[at + SQE.operationFlags] = MSG_NOSIGNAL;
+    this.#under++;
+  }
+
+  /** Copies as much as a slab takes and tries to send it. */
+  #sendBySlab(parts: readonly Uint8Array[]): void {
+    const { pool, arena } = this.#host;
+    const slab = pool.takeSlab();
+    if (slab === null) return this.#host.sendWhenRoom(this);
+    let skip = this.#sentBytes;
+    for (const part of parts) {
+      const room = slab.bytes.length - slab.used;
+      if (skip >= part.length) skip -= part.length;
+      else if (room > 0) {
+        const copied = part.subarray(skip, skip + room);
+        slab.bytes.set(copied, slab.used);
+        slab.used += copied.length;
+        skip = 0;
+      }
+    }
+    this.#slab = slab;
+    this.#send(arena.address + slab.bytes.byteOffset, slab.used, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+
+  #send(address: number, length: number, flags: number): void {
+    const { ring } = this.#host;
+    const at = ring.prepare(OP.send, this.#descriptor, this.#slot, KIND.send);
+    setAddress(ring, at, address);
+    ring.words[at + SQE.length] = length;
+    ring.words[at + SQE.operationFlags] = flags;
+    this.#under++;
+  }
+
+  #completeSend(result: number): void {
+    if (this.#slab !== null) {
+      this.#host.pool.giveSlab(this.#slab);
+      this.#slab = null;
+    }
+    if (this.#ending !== "none") return;
+    if (result < 0) {
+      if (result === -EAGAIN) return this.#pollWritable();
+      return this.#fail(result);
+    }
+    this.#sentBytes += result;
+    if (this.#sentBytes < this.#sendLength()) return this.goOnSending();
+    this.#sentBytes = 0;
+    this.#part = this.#parts = null;
+    this.sent();
+  }
+
+  #sendLength(): number {
+    if (this.#part !== null) return this.#part.length;
+    let length = 0;
+    for (const part of this.#parts!) length += part.length;
+    return length;
+  }
+
+  #pollWritable(): void {
+    const { ring } = this.#host;
+    const at = ring.prepare(OP.pollAdd, this.#descriptor, this.#slot, KIND.poll);
+    ring.words[at + SQE.operationFlags] = POLLOUT;
+    this.#under++;
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------
+
+  protected override release(): void {
+    this.#finish();
+  }
+
+  protected override reset(): void {
+    this.#isReset = true;
+    this.#finish();
+  }
+
+  #fail(status: number): void {
+    this.#error ??= connectionStatusError(status);
+    this.#finish();
+  }
+
+  /** Ends what is under way, then closes the descriptor. */
+  #finish(): void {
+    if (this.#ending !== "none") return;
+    this.#ending = "cancelling";
+    this.#held = null;
+    if (this.#under === 0) return this.#closeDescriptor();
+    this.#under++;
+    cancelAll(this.#host.ring, this.#descriptor, this.#slot);
+    this.#host.loop.openTurn();
+  }
+
+  #closeDescriptor(): void {
+    this.#ending = "closing";
+    if (this.#isReset) resetOnClose(this.#host, this.#descriptor);
+    this.#host.ring.prepare(OP.close, this.#descriptor, this.#slot, KIND.close);
+    this.#under++;
+    this.#host.loop.openTurn();
+  }
+
+  #completeClose(): void {
+    this.#part = this.#parts = null;
+    this.returnHeld();
+    this.#host.slots.give(this.#slot);
+    this.#onClosed?.();
+    this.#host.descriptorClosed();
+    this.lost(this.#error);
+    this.#host.loop.release();
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Connections opened, written to, half-closed, reset and abandoned at random, by one selector that has both ends: the
+ * torture that every descriptor, slot and piece of memory must come back from.
+ *
+ * What is sent are frames: length, seed, and bytes that follow from the seed. So every byte that arrives is checked,
+ * wherever a connection breaks off, and a piece of memory that was used for another connection too early is found.
+ * Everything at random follows from one seed.
+ *
+ * @module
+ */
+import type { Protocol, Selector, Transport } from "../../../io/selector.ts";
+import { SharedChunk } from "../../../io/shared_chunk.ts";
+import { Prng } from "../../../io/testing/prng.ts";
+import { target } from "../../contracts/selector/harness.ts";
+
+/** Length and seed. */
+const HEAD_BYTES = 8;
+
+/** How much torture. */
+export interface TortureOptions {
+  readonly seed: number;
+  /** Connections in all. */
+  readonly connections: number;
+  /** Connections at once. */
+  readonly openMax: number;
+  /** Called between steps; returning `true` ends it before all connections were made. */
+  readonly isOver?: () => boolean;
+}
+
+/** What happened. */
+export interface TortureReport {
+  readonly connections: number;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly resets: number;
+}
+
+/** What the torture keeps count of, and what it found wrong. */
+class Ledger {
+  connections = 0;
+  frames = 0;
+  bytes = 0;
+  resets = 0;
+  readonly faults: string[] = [];
+  readonly open = new Set<End>();
+}
+
+/** The byte at `index` of the frame with `seed`. */
+function byteOf(seed: number, index: number): number {
+  return (Math.imul(seed + index, 0x9e3779b1) >>> 24) & 0xff;
+}
+
+function makeFrame(seed: number, length: number): Uint8Array {
+  const frame = new Uint8Array(HEAD_BYTES + length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, length, true);
+  view.setUint32(4, seed, true);
+  for (let index = 0; index < length; index++) frame[HEAD_BYTES + index] = byteOf(seed, index);
+  return frame;
+}
+
+/** One end of a connection. */
+class End implements Protocol {
+  transport: Transport | null = null;
+  readonly #ledger: Ledger;
+  readonly #staysOpen: boolean;
+  readonly #head = new Uint8Array(HEAD_BYTES);
+  #headUsed = 0;
+  #seed = 0;
+  #index = 0;
+  #left = 0;
+  isPaused = false;
+  isWriteClosed = false;
+
+  constructor(ledger: Ledger, staysOpen: boolean) {
+    this.#ledger = ledger;
+    this.#staysOpen = staysOpen;
+  }
+
+  opened(transport: Transport): void {
+    this.transport = transport;
+    this.#ledger.open.add(this);
+  }
+
+  received(bytes: Uint8Array): void {
+    this.#ledger.bytes += bytes.length;
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#left === 0) {
+        this.#head[this.#headUsed++] = bytes[at++]!;
+        if (this.#headUsed === HEAD_BYTES) this.#beginFrame();
+        continue;
+      }
+      const end = Math.min(bytes.length, at + this.#left);
+      this.#left -= end - at;
+      for (; at < end; at++, this.#index++) {
+        if (bytes[at] !== byteOf(this.#seed, this.#index)) {
+          this.#ledger.faults.push(
+            `byte ${this.#index} of the frame with seed ${this.#seed} is ${bytes[at]}`,
+          );
+          return this.transport!.abort();
+        }
+      }
+    }
+  }
+
+  ended(): boolean {
+    return this.#staysOpen;
+  }
+
+  pauseWriting(): void {
+    this.isPaused = true;
+  }
+
+  resumeWriting(): void {
+    this.isPaused = false;
+  }
+
+  closed(reason: Error | null): void {
+    if (reason !== null) this.#ledger.resets++;
+    if (!this.#ledger.open.delete(this)) this.#ledger.faults.push("closed came for what was not open");
+  }
+
+  #beginFrame(): void {
+    const view = new DataView(this.#head.buffer);
+    this.#headUsed = 0;
+    this.#left = view.getUint32(0, true);
+    this.#seed = view.getUint32(4, true);
+    this.#index = 0;
+    this.#ledger.frames++;
+    if (this.#left > 1 << 24) {
+      this.#ledger.faults.push(`a frame of ${this.#left} bytes`);
+      this.transport!.abort();
+    }
+  }
+}
+
+/** What may happen to one end, with how often. */
+const DEEDS: readonly [number, (end: End, prng: Prng, chunk: SharedChunk) => void][] = [
+  [30, (end, prng) => write(end, makeFrame(prng.integer(0, 0xffff_ffff), prng.skewed(3_000)))],
+  [5, (end, prng) => write(end, makeFrame(prng.integer(0, 0xffff_ffff), prng.skewed(300_000)))],
+  [30, (end, _prng, chunk) => {
+    if (isWritable(end)) end.transport!.writeShared(chunk);
+  }],
+  [8, (end) => end.transport!.pauseReading()],
+  [12, (end) => end.transport!.resumeReading()],
+  [2, (end) => {
+    end.isWriteClosed = true;
+    end.transport!.closeWrite();
+  }],
+  [3, (end) => end.transport!.close()],
+  [3, (end) => end.transport!.abort()],
+];
+const DEEDS_TOTAL = DEEDS.reduce((sum, [weight]) => sum + weight, 0);
+
+function isWritable(end: End): boolean {
+  return !end.isPaused && !end.isWriteClosed;
+}
+
+function write(end: End, frame: Uint8Array): void {
+  if (isWritable(end)) end.transport!.write(frame);
+}
+
+function doSomething(end: End, prng: Prng, chunk: SharedChunk): void {
+  let rest = prng.integer(0, DEEDS_TOTAL - 1);
+  for (const [weight, deed] of DEEDS) {
+    rest -= weight;
+    if (rest < 0) return deed(end, prng, chunk);
+  }
+}
+
+/** One turn of the runtime's loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/**
+ * Runs it.
+ *
+ * @returns what happened
+ * @throws Error with what was found wrong
+ */
+export async function torture(selector: Selector, options: TortureOptions): Promise<TortureReport> {
+  const prng = new Prng(options.seed);
+  const ledger = new Ledger();
+  const create = (): Protocol => new End(ledger, prng.integer(0, 1) === 0);
+  const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, create);
+  const connecting = new Set<Promise<unknown>>();
+  while (ledger.connections < options.connections && options.isOver?.() !== true) {
+    if (ledger.open.size + connecting.size * 2 < options.openMax * 2) {
+      ledger.connections++;
+      connect(selector, listener.addr, create, connecting, prng);
+    }
+    const chunk = new SharedChunk(makeFrame(prng.integer(0, 0xffff_ffff), prng.skewed(20_000)));
+    for (const end of [...ledger.open]) {
+      if (prng.integer(0, 3) === 0) doSomething(end, prng, chunk);
+    }
+    chunk.release();
+    if (prng.integer(0, 2) === 0) await turn();
+    if (ledger.faults.length > 0) break;
+  }
+  await Promise.all(connecting);
+  while (ledger.open.size > 0 || listener.stats.open > 0) {
+    for (const end of [...ledger.open]) end.transport!.abort(); // Those that were abandoned, and those that come late.
+    await turn();
+  }
+  await listener.close();
+  if (ledger.faults.length > 0) throw new Error(`Torture found: ${ledger.faults.join("; ")}`);
+  const { connections, frames, bytes, resets } = ledger;
+  return { connections, frames, bytes, resets };
+}
+
+function connect(
+  selector: Selector,
+  addr: Parameters<typeof target>[0],
+  create: () => Protocol,
+  connecting: Set<Promise<unknown>>,
+  prng: Prng,
+): void {
+  const gaveUp = prng.integer(0, 15) === 0 ? new AbortController() : null;
+  const attempt: Promise<unknown> = selector.connect(
+    { ...target(addr), ...(gaveUp === null ? {} : { signal: gaveUp.signal }) },
+    create,
+  ).catch((error: unknown) => error).then(() => connecting.delete(attempt));
+  connecting.add(attempt);
+  if (gaveUp !== null) queueMicrotask(() => gaveUp.abort());
+}

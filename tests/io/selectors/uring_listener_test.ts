@@ -1,0 +1,85 @@
+import { assertEquals } from "@std/assert";
+import { RLIMIT_NOFILE } from "../../../io/ffi/constants.ts";
+import { SocketAddress } from "../../../io/ffi/layout.ts";
+import type { Libc } from "../../../io/ffi/libc.ts";
+import { openUring } from "../../../io/selectors/uring.ts";
+import { Recorder } from "../../contracts/selector/recorder.ts";
+
+/** Sets how many descriptors the process may have; returns what it was. */
+function limitDescriptors(libc: Libc, count: bigint): bigint {
+  const limits = new BigUint64Array(new ArrayBuffer(256), 0, 2);
+  libc.call.getrlimit(RLIMIT_NOFILE, limits);
+  const before = limits[0]!;
+  limits[0] = count;
+  assertEquals(libc.call.setrlimit(RLIMIT_NOFILE, limits), 0);
+  return before;
+}
+
+Deno.test("a listener that is out of descriptors counts that, and accepts when there are some again", async () => {
+  await using selector = openUring();
+  const { libc } = selector;
+  const server = new Recorder();
+  const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, () => server);
+  const { port } = listener.addr as Deno.NetAddr;
+  const address = new SocketAddress();
+  address.setIp(libc, "127.0.0.1", port);
+  const client = libc.call.socket(2, 1, 0);
+  const next = libc.call.dup(client); // The lowest free one.
+  libc.call.close(next);
+  const before = limitDescriptors(libc, BigInt(next));
+  try {
+    assertEquals(libc.call.connect(client, address.bytes, address.length), 0);
+    while (listener.stats.acceptErrors === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals({ ...listener.stats, acceptErrors: 1 }, {
+      accepted: 0,
+      refused: 0,
+      open: 0,
+      acceptErrors: 1,
+    });
+  } finally {
+    limitDescriptors(libc, before);
+  }
+  await server.until(() => server.calls.includes("opened"));
+  libc.call.close(client);
+  await server.untilClosed();
+});
+
+Deno.test("closing a listener frees its slot, its descriptor and its path", async () => {
+  await using selector = openUring();
+  const path = `${await Deno.makeTempDir()}/socket`;
+  const listener = selector.listen({ transport: "unix", path }, () => new Recorder());
+  await selector.connect({ transport: "unix", path }, () => new Recorder()).then((client) => client.close());
+  const closing = listener.close();
+  await Promise.all([closing, listener.close()]);
+  await selector.listen({ transport: "unix", path }, () => new Recorder()).close();
+  while (selector.stats.slots > 0) await new Promise((resolve) => setTimeout(resolve, 0));
+});
+
+Deno.test("a protocol that cannot be made costs its own connection only", async () => {
+  const failures: unknown[] = [];
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    failures.push(event.error);
+  };
+  globalThis.addEventListener("error", onError);
+  try {
+    await using selector = openUring();
+    let isBroken = true;
+    const server = new Recorder();
+    const error = new Error("no protocol today");
+    const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, () => {
+      if (isBroken) throw error;
+      return server;
+    });
+    const { hostname, port } = listener.addr as Deno.NetAddr;
+    const client = new Recorder();
+    await selector.connect({ hostname, port }, () => client);
+    await client.untilClosed();
+    isBroken = false;
+    await selector.connect({ hostname, port }, () => new Recorder());
+    await server.until(() => server.calls.includes("opened"));
+    assertEquals([failures, listener.stats.open], [[error], 1]);
+  } finally {
+    globalThis.removeEventListener("error", onError);
+  }
+});

@@ -1,0 +1,73 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { probeLibc } from "../../../io/ffi/libc.ts";
+import { LibcKernel } from "../../../io/ffi/uring_kernel.ts";
+import { OP } from "../../../io/ffi/uring_layout.ts";
+import {
+  parkByDescriptor,
+  parkByEvent,
+  probeRingParking,
+  type RingParkingWay,
+} from "../../../io/selectors/uring_parking.ts";
+import { Ring } from "../../../io/selectors/uring_ring.ts";
+
+/** Runs with a ring parked in one way; `ready` resolves with the next wake. */
+async function withParking(
+  way: RingParkingWay,
+  run: (ring: Ring, park: () => void, ready: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const libc = probeLibc().found!;
+  const kernel = new LibcKernel(libc);
+  const ring = Ring.open(kernel, { entries: 4 });
+  let onReady = () => {};
+  const parking = way(libc, ring, () => onReady());
+  if (parking.refusal === "this runtime waits for no eventfd") { // Bun; then the other way is taken.
+    ring.unmap();
+    kernel.close(ring.descriptor);
+    return libc.close();
+  }
+  assertEquals(parking.refusal, null);
+  parking.found!.ref();
+  try {
+    await run(ring, () => parking.found!.park(), () => new Promise((resolve) => onReady = resolve));
+  } finally {
+    await parking.found!.close();
+    ring.unmap();
+    kernel.close(ring.descriptor);
+    libc.close();
+  }
+}
+
+function complete(ring: Ring): void {
+  ring.prepare(OP.nop, -1, 1, 1);
+  ring.submit();
+}
+
+for (
+  const [name, way] of Object.entries({ "by its eventfd": parkByEvent, "as a descriptor": parkByDescriptor })
+) {
+  Deno.test(`a ring parked ${name} wakes for a completion, also for one that was there before`, async () => {
+    await withParking(way, async (ring, park, ready) => {
+      for (let round = 0; round < 5; round++) {
+        const woken = ready();
+        if (round % 2 === 0) {
+          park();
+          complete(ring);
+        } else {
+          complete(ring);
+          park();
+        }
+        await woken;
+        ring.take(Infinity);
+        ring.clearBacklog();
+      }
+    });
+  });
+}
+
+Deno.test("the first way that works is taken, and if none does all reasons are told", () => {
+  const libc = probeLibc().found!;
+  const no = (refusal: string): RingParkingWay => () => ({ found: null, refusal });
+  const { refusal } = probeRingParking(libc, {} as Ring, () => {}, [no("no eventfd"), no("no thread")]);
+  assertMatch(refusal!, /no eventfd; no thread/);
+  libc.close();
+});

@@ -1,0 +1,187 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { openUring, type UringOptions, type UringSelector } from "../../../io/selectors/uring.ts";
+import { MESSAGES_BYTES } from "../../../io/selectors/uring_messages.ts";
+import { SharedChunk } from "../../../io/shared_chunk.ts";
+import { assertSameBytes, connectPair, noise, type Pair } from "../../contracts/selector/harness.ts";
+import { Recorder } from "../../contracts/selector/recorder.ts";
+
+/** Runs with a guarded selector; everything must have come back in the end. */
+async function withUring(
+  options: UringOptions,
+  run: (selector: UringSelector) => Promise<void>,
+): Promise<void> {
+  const selector = openUring({ buffers: { count: 64 }, ...options, isGuarded: true });
+  try {
+    await run(selector);
+  } finally {
+    await selector.close();
+  }
+  assertEquals(selector.breaches, []);
+  assertEquals([selector.slots.size, selector.arena.usedBytes], [0, MESSAGES_BYTES]);
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** More than a pair of sockets holds. */
+const MUCH = 16 << 20;
+
+Deno.test("a chunk goes to any number of readers by one entry each, one system call and one copy", async () => {
+  await withUring({}, async (selector) => {
+    const pairs: Pair[] = [];
+    for (let index = 0; index < 100; index++) pairs.push(await connectPair(selector));
+    await settle();
+    const before = selector.stats;
+    const chunk = new SharedChunk(noise(1_000, 1));
+    for (const { server } of pairs) server.transport.writeShared(chunk);
+    let during = before;
+    pairs[0]!.client.until(() => pairs[0]!.client.length > 0).then(() => during = selector.stats);
+    await Promise.all(pairs.map(({ client }) => client.until(() => client.length === 1_000)));
+    assertEquals([during.pinnedChunks, during.arenaBytes - before.arenaBytes], [1, 1_000]);
+    // The ends are here, too: what they receive, they are told of by some calls more.
+    assertLess(selector.stats.submits - before.submits, 20);
+    for (const { client } of pairs) assertSameBytes(client.bytes, chunk.bytes);
+    chunk.release();
+    await settle();
+    assertEquals(selector.stats.pinnedChunks, 0);
+  });
+});
+
+Deno.test("memory of a send that is under way when the connection is aborted comes back when it has ended", async () => {
+  await withUring({}, async (selector) => {
+    const { arenaBytes } = selector.stats;
+    const { client, server } = await connectPair(selector);
+    server.transport.pauseReading();
+    const chunk = new SharedChunk(noise(MUCH, 2));
+    client.transport.write(new Uint8Array(MUCH));
+    client.transport.writeShared(chunk);
+    await settle();
+    client.transport.abort();
+    chunk.release();
+    await client.untilClosed();
+    server.transport.abort();
+    await server.untilClosed();
+    assertEquals([selector.stats.arenaBytes, chunk.refs], [arenaBytes, 0]);
+  });
+});
+
+Deno.test("without memory to send from, everything still arrives, and a peer that never reads holds up nobody", async () => {
+  await withUring({ arenaBytes: 640 * 1024 }, async (selector) => {
+    const stuck = await connectPair(selector, { opened: (transport) => transport.pauseReading() });
+    stuck.client.transport.write(new Uint8Array(MUCH)); // Takes all there is, and keeps it.
+    stuck.client.transport.write(new Uint8Array(MUCH));
+    await settle();
+    const pairs = await Promise.all([3, 4, 5].map(async (seed) => {
+      const bytes = noise(1 << 20, seed);
+      const pair = await connectPair(selector);
+      const chunk = new SharedChunk(bytes);
+      pair.client.transport.writeText("before");
+      pair.client.transport.writeShared(chunk);
+      pair.client.transport.write(bytes);
+      chunk.release();
+      return { pair, bytes };
+    }));
+    for (const { pair, bytes } of pairs) {
+      await pair.server.until(() => pair.server.length === 6 + 2 * bytes.length);
+      assertSameBytes(pair.server.bytes.subarray(6, 6 + bytes.length), bytes);
+      assertSameBytes(pair.server.bytes.subarray(6 + bytes.length), bytes);
+    }
+    stuck.server.transport.resumeReading();
+    await stuck.server.until(() => stuck.server.length === 2 * MUCH);
+  });
+});
+
+Deno.test("with one small buffer to receive into, connections wait for it and lose nothing", async () => {
+  await withUring({ buffers: { count: 1, bytes: 1_000 } }, async (selector) => {
+    const pairs = await Promise.all([1, 2, 3, 4].map((seed) => {
+      return connectPair(selector).then((pair) => ({ ...pair, bytes: noise(100_000, seed) }));
+    }));
+    for (const { client, bytes } of pairs) client.transport.write(bytes);
+    for (const { server, bytes } of pairs) {
+      await server.until(() => server.length === bytes.length);
+      assertSameBytes(server.bytes, bytes);
+    }
+  });
+});
+
+Deno.test("what arrived before a pause took effect is held, then delivered in order, one delivery for each resume", async () => {
+  await withUring({ buffers: { count: 64, bytes: 1_000 } }, async (selector) => {
+    const bytes = noise(2 << 20, 7);
+    const { client, server } = await connectPair(selector, {
+      received: (_bytes, transport) => transport.pauseReading(),
+    });
+    client.transport.write(bytes);
+    while (server.length < bytes.length) {
+      const { length } = server;
+      server.transport.resumeReading();
+      await server.until(() => server.length > length);
+      assert(server.length - length <= 1_000);
+    }
+    assertSameBytes(server.bytes, bytes);
+  });
+});
+
+Deno.test("who keeps bytes on loan finds nonsense in them", async () => {
+  await withUring({}, async (selector) => {
+    let kept = new Uint8Array(0);
+    const { client, server } = await connectPair(selector, {
+      received: (bytes) => {
+        kept = bytes as Uint8Array<ArrayBuffer>;
+      },
+    });
+    client.transport.writeText("mine");
+    await server.untilText("mine");
+    await settle();
+    assertEquals([...kept], [0xdb, 0xdb, 0xdb, 0xdb]);
+  });
+});
+
+Deno.test("a selector whose completions come late or are refused for a while loses nothing", async () => {
+  let calls = 0;
+  await withUring({
+    wrapKernel: (kernel) => {
+      const { enter } = kernel;
+      return Object.assign(Object.create(kernel), {
+        setup: kernel.setup.bind(kernel),
+        register: kernel.register.bind(kernel),
+        mapRing: kernel.mapRing.bind(kernel),
+        mapMemory: kernel.mapMemory.bind(kernel),
+        close: kernel.close.bind(kernel),
+        unmap: kernel.unmap.bind(kernel),
+        discard: kernel.discard.bind(kernel),
+        enter: (ring: number, count: number, min: number, flags: number) => {
+          if (count > 1 && ++calls % 3 === 0) return -16; // EBUSY
+          return enter.call(kernel, ring, calls % 3 === 1 ? Math.min(count, 1) : count, min, flags);
+        },
+      });
+    },
+  }, async (selector) => {
+    const bytes = noise(500_000, 8);
+    const { client, server } = await connectPair(selector, {
+      received: (received, transport) => transport.write(received),
+    });
+    client.transport.write(bytes);
+    await client.until(() => client.length === bytes.length);
+    assertSameBytes(client.bytes, bytes);
+    assert(calls > 3, "the kernel refused some");
+    client.transport.close();
+    await server.untilClosed();
+  });
+});
+
+Deno.test("a connection that fails while others write to it gives everything back", async () => {
+  await withUring({}, async (selector) => {
+    const reader = new Recorder();
+    const { client, server } = await connectPair(selector, {}, {});
+    const chunk = new SharedChunk(noise(100_000, 9));
+    server.transport.abort();
+    for (let index = 0; index < 20; index++) {
+      client.transport.writeShared(chunk);
+      client.transport.writeText("more");
+    }
+    await client.untilClosed();
+    chunk.release();
+    assertEquals([chunk.refs, reader.calls], [0, []]);
+  });
+});
