@@ -47,7 +47,8 @@ export function takeReads(
 ): void {
   const own = handle.onread;
   handle.onread = function (buffer, bytesRead) {
-    if (typeof bytesRead !== "number" || bytesRead <= 0) return own.call(this, buffer, bytesRead);
+    if (bytesRead === 0) return undefined; // As often as not: Deno reads on until there is nothing.
+    if (typeof bytesRead !== "number" || bytesRead < 0) return own.call(this, buffer, bytesRead);
     if (take(bytesRead)) return undefined;
     const status = stopReads(this);
     if (status !== 0) fail(status);
