@@ -54,11 +54,20 @@ export class StreamProducer implements BodyProducer {
   }
 
   async start(writer: BodyWriter): Promise<void> {
+    let result = this.#first;
+    this.#first = null;
     for (;;) {
-      const { done, value } = await this.#next();
+      try {
+        result ??= await this.#next(); // The one promise a chunk costs.
+      } catch (error) {
+        this.#isOver = true;
+        throw error;
+      }
+      if (result.done) this.#isOver = true;
       if (writer.isClosed) return;
-      if (done) return writer.end();
-      writer.write(checkBytes(value));
+      if (result.done) return writer.end();
+      writer.write(checkBytes(result.value));
+      result = null;
       if (writer.isPaused) await writer.drain();
     }
   }
@@ -86,22 +95,12 @@ export class StreamProducer implements BodyProducer {
     return result;
   }
 
-  async #next(): Promise<ReadableStreamReadResult<Uint8Array>> {
-    const first = this.#first;
-    if (first !== null) {
-      this.#first = null;
-      return first;
-    }
-    const pending = this.#pending ?? this.#reader.read();
+  /** The next result: what `peek` was reading when it stopped, or what is read now. */
+  #next(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    const pending = this.#pending;
+    if (pending === null) return this.#reader.read();
     this.#pending = null;
-    try {
-      const result = await pending;
-      if (result.done) this.#isOver = true;
-      return result;
-    } catch (error) {
-      this.#isOver = true;
-      throw error;
-    }
+    return pending;
   }
 }
 
