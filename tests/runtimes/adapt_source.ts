@@ -21,6 +21,9 @@ const UNTOUCHED = fileURLToPath(new URL("./", import.meta.url));
 /** An import or export of something by name, or a dynamic import of a constant one. */
 const SPECIFIER = /(\bfrom\s+|\bimport\s*\(\s*|^import\s+)"((?:@std\/|npm:)[^"]+)"/gm;
 
+/** A use of the global, or a mention in a comment: then an import more does no harm. */
+const USE_OF_DENO = /\bDeno\b/;
+
 /** Whether a file is one to adapt. */
 export function isAdapted(path: string): boolean {
   return path.startsWith(TESTS) && !path.startsWith(UNTOUCHED) && path.endsWith(".ts");
@@ -40,7 +43,8 @@ export function adaptSource(text: string, path: string, packages: string): strin
       : createRequire(`${packages}/`).resolve(packageName(specifier));
     return `${before}"${pathToFileURL(target).href}"`;
   });
-  return importOfDeno(path.slice(TESTS.length)) + body;
+  // A module that a test loads into a thread must not bring `node:test` there, which would catch what it throws.
+  return USE_OF_DENO.test(body) ? importOfDeno(path.slice(TESTS.length)) + body : body;
 }
 
 /** The import of `Deno` for a test file, named as below `tests/`. */
