@@ -206,9 +206,9 @@ Deno.test("a Hono app's fetch is a handler: JSON, cookies, forms, files, errors 
 
     const form = new FormData();
     form.set("note", "größer");
-    form.set("file", new File([new Uint8Array(300_000)], "zeros.bin", { type: "application/x-zeros" }));
+    form.set("file", new File([new Uint8Array(300_000)], "zeros.bin", { type: "application/octet-stream" }));
     const uploaded = await fetch(`${url}/upload`, { method: "POST", body: form });
-    assertEquals(await uploaded.text(), "größer zeros.bin application/x-zeros 300000");
+    assertEquals(await uploaded.text(), "größer zeros.bin application/octet-stream 300000");
 
     const failed = await fetch(`${url}/fails`);
     assertEquals([failed.status, await failed.text()], [500, "app: on purpose"]);

@@ -139,7 +139,7 @@ Deno.test("an upstream that is cut in mid-stream is an error, never the end of t
   await assertRejects(async () => {
     for await (const chunk of stream) seen.push(chunk.choices[0]?.delta.content ?? "");
   });
-  assert(seen.length > 0 && seen.length <= 6);
+  assert(seen.length <= 6); // a client that was not scheduled in time loses to the reset what it had not read
   assertEquals([stage.proxy.stats.outcomes.cut, stage.proxy.stats.outcomes.completed], [1, 0]);
 });
 

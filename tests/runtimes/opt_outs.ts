@@ -152,13 +152,11 @@ const OPT_OUTS: readonly OptOut[] = [
   optOut(BUN, "server/reply_test.ts: it is a Response from outside", BUN_RESPONSE),
   optOut(BUN, "server/reply_test.ts: once its body was touched *", BUN_RESPONSE),
   optOut(BUN, "server/reply_test.ts: the raw reply is what it was made of, *", BUN_RESPONSE),
-  optOut(BUN, "server/request_test.ts: forms come as the web's, *", BUN_RESPONSE),
   optOut(BUN, "server/request_test.ts: methods are as they were sent; *", BUN_RESPONSE),
   optOut(BUN, "server/request_test.ts: toRequest gives a real Request, *", BUN_RESPONSE),
   optOut(BUN, "server/response_sender_test.ts: a Response of many bytes is sent *", BUN_RESPONSE),
   optOut(BUN, "server/response_sender_test.ts: HEAD for a Response of many bytes *", BUN_RESPONSE),
   optOut(BUN, "server/response_sender_test.ts: fields are sent in order, *", BUN_RESPONSE),
-  optOut(BUN, "e2e/embedding_test.ts: a Hono app's fetch is a handler: *", BUN_RESPONSE),
   optOut(BUN, "server/sse/event_source_test.ts: *", BUN_EVENT_SOURCE),
   optOut(NODE, "server/sse/event_source_test.ts: the decoder gives *", NODE_EVENT_SOURCE),
   optOut(

@@ -12,7 +12,7 @@ const { gc } = globalThis as unknown as { gc(): void };
 const held = new Set<{ go(): void; say(word: string): Promise<void> }>();
 
 const jobs = new Jobs({
-  leaseMs: 1_000, // so that leases are renewed many times
+  leaseMs: 10_000, // so that leases are renewed, and none expires where others keep the machine busy
   runners: {
     wait: {
       timeoutMs: null,
