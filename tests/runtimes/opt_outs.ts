@@ -167,6 +167,7 @@ const OPT_OUTS: readonly OptOut[] = [
   optOut(BUN, "io/listen_test.ts: an error listener that throws *", BUN_UNCAUGHT),
   optOut(BUN, "io/report_uncaught_test.ts: *", BUN_UNCAUGHT),
   optOut(BUN, "io/testing/memory_listener_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
+  optOut(BUN, "io/selectors/uring_listener_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
   optOut(BUN, "io/timer_wheel_test.ts: a callback that throws *", BUN_UNCAUGHT),
   optOut(BUN, "io/transport_test.ts: an error thrown from closed *", BUN_UNCAUGHT),
   optOut(BUN, "contracts/pool/harness.ts: pool of threads: a rejection that nobody handles *", BUN_UNCAUGHT),

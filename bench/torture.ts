@@ -1,0 +1,110 @@
+/**
+ * `bench/torture.ts [--minutes 5] [--selectors uring,epoll]`, part of `deno task soak`: selectors under torture for long.
+ *
+ * The torture of the tests (connections written to, half-closed, reset and abandoned at random, every byte checked) goes on with
+ * one seed after the other; `uring` with tiny rings and little memory, and all of it guarded. In the end descriptors,
+ * slots and memory to send from must be what they were, and resident memory flat: the median of its last quarter against
+ * that of its second. Exits 1 if it is not so.
+ *
+ * @module
+ */
+import { openEpoll } from "../io/selectors/epoll.ts";
+import { openUring } from "../io/selectors/uring.ts";
+import type { Selector } from "../io/selector.ts";
+import { torture } from "../tests/io/selectors/torture.ts";
+import { rssBytes } from "../tests/support/rss.ts";
+import { flags } from "./support/command_line.ts";
+import { median } from "./support/report.ts";
+
+/** How much more memory may be in use at the end: below this, garbage that is not collected yet looks like growth. */
+const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
+/** Connections of one seed: some seconds of torture. */
+const CONNECTIONS = 300;
+/** Connections at once: more than there are buffers, places and slabs. */
+const OPEN_MAX = 60;
+
+/** A selector, and what is wrong with it now; `null` when nothing is. */
+interface Victim {
+  readonly selector: Selector;
+  fault(): string | null;
+}
+
+const VICTIMS: Readonly<Record<string, () => Victim>> = {
+  uring: () => {
+    const selector = openUring({
+      isGuarded: true,
+      ring: { entries: 16, completions: 16 },
+      buffers: { count: 8, bytes: 1_000 },
+      arenaBytes: 1 << 20,
+    });
+    const { arenaBytes } = selector.stats;
+    return {
+      selector,
+      fault: () => {
+        if (selector.breaches.length > 0) return selector.breaches.map(({ message }) => message).join("; ");
+        const { slots, arenaBytes: used, pinnedChunks } = selector.stats;
+        const isBack = slots === 0 && used === arenaBytes && pinnedChunks === 0;
+        return isBack ? null : JSON.stringify(selector.stats);
+      },
+    };
+  },
+  epoll: () => ({ selector: openEpoll(), fault: () => null }),
+};
+
+/** Collects garbage, with `--v8-flags=--expose-gc`: what is left is in use. */
+const collect = (globalThis as { gc?: () => void }).gc;
+
+function descriptors(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+async function torment(kind: string, milliseconds: number): Promise<string[]> {
+  const warmUp = VICTIMS[kind]!(); // The runtime opens descriptors of its own when they are first needed.
+  await torture(warmUp.selector, { seed: 0, connections: CONNECTIONS, openMax: OPEN_MAX });
+  await warmUp.selector.close();
+  const before = descriptors();
+  const { selector, fault } = VICTIMS[kind]!();
+  const faults: string[] = [];
+  const rss: number[] = [];
+  const totals = { seeds: 0, connections: 0, frames: 0, bytes: 0, resets: 0 };
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until && faults.length === 0) {
+    const seed = totals.seeds++;
+    try {
+      const { connections, frames, bytes, resets } = await torture(selector, {
+        seed,
+        connections: CONNECTIONS,
+        openMax: OPEN_MAX,
+      });
+      totals.connections += connections;
+      totals.frames += frames;
+      totals.bytes += bytes;
+      totals.resets += resets;
+      const found = fault();
+      if (found !== null) faults.push(`seed ${seed}: ${found}`);
+    } catch (error) {
+      faults.push(`seed ${seed}: ${error instanceof Error ? error.message : error}`);
+    }
+    collect?.();
+    rss.push(rssBytes(Deno.pid));
+  }
+  await selector.close();
+  const after = descriptors();
+  if (after !== before) faults.push(`${after - before} descriptors more than before`);
+  const quarter = Math.floor(rss.length / 4);
+  const growth = quarter < 2 ? 0 : median(rss.slice(-quarter)) - median(rss.slice(quarter, 2 * quarter));
+  if (growth > GROWTH_BYTES_MAX) faults.push(`resident memory grew by ${Math.round(growth / 1024)} KiB`);
+  console.log(`${kind}: ${JSON.stringify({ ...totals, growthKiB: Math.round(growth / 1024) })}`);
+  return faults;
+}
+
+const { minutes, selectors } = flags(Deno.args, { minutes: "5", selectors: "uring,epoll" });
+const kinds = selectors.split(",");
+for (const kind of kinds) {
+  if (!Object.hasOwn(VICTIMS, kind)) {
+    throw new RangeError(`Cannot torture "${kind}": accepted are uring, epoll`);
+  }
+  const faults = await torment(kind, Number(minutes) * 60_000 / kinds.length);
+  for (const found of faults) console.error(`${kind}: ${found}`);
+  if (faults.length > 0) Deno.exit(1);
+}
