@@ -39,7 +39,11 @@ const computing = Array.from({ length: SLOTS }, () => play("primes", { below: 5_
 const startedMs = performance.now();
 let most = 0;
 const tokens = seconds * TOKENS_PER_SECOND + 1; // the first comes at once
-const input = { prompt: "Why?", sluice_demo: { tokens, tokens_per_second: TOKENS_PER_SECOND } };
+const input = {
+  model: "sluice-demo",
+  prompt: "Why?",
+  sluice_demo: { tokens, tokens_per_second: TOKENS_PER_SECOND },
+};
 const watch = setInterval(() => most = Math.max(most, jobs.stats.runners["chat"]!.running), 20);
 const stories = await Promise.all(Array.from({ length: chats }, () => play("chat", input)));
 clearInterval(watch);

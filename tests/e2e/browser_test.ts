@@ -89,3 +89,38 @@ Deno.test({
       await untilMetrics(url, (samples) => samples.get("sluice_hub_readers") === 1); // the page before has left
     }),
 });
+
+Deno.test({
+  name:
+    "the page starts jobs, shows how far they are, cancels one, and has their stories again after a reload",
+  ignore,
+  fn: () =>
+    withPage(async (page, url) => {
+      const states =
+        `[...document.querySelectorAll("#jobs li .status")].map((item) => item.textContent).join("; ")`;
+      const start = async (runner: string, input: string) => {
+        await page.run(`document.getElementById("runner").value = ${JSON.stringify(runner)}`);
+        await page.run(`document.getElementById("job-input").value = ${JSON.stringify(input)}`);
+        await page.run(`document.querySelector("#job button[type=submit]").click()`);
+      };
+      await page.waitFor(`document.querySelectorAll("#runner option").length === 2`);
+      await start("primes", "1000000");
+      await page.waitFor(`${states} === 'done: {"count":78498,"largest":999983}'`);
+      await start("chat", "short");
+      await page.waitFor(`/^done: .*; done: /.test(${states})`); // the newest first
+      await start("primes", "5000000000");
+      const isAtWork =
+        `document.querySelectorAll("#jobs li").length === 3 && document.querySelector("#jobs progress").value > 0`;
+      await page.waitFor(isAtWork);
+      await page.run(`document.querySelector("#jobs li button").click()`);
+      await page.waitFor(`${states}.startsWith("cancelled: ")`);
+      const before = await page.run(states);
+      const said =
+        `[...document.querySelectorAll("#jobs li .said")].map((item) => item.textContent).join("; ")`;
+      const words = await page.run(said);
+      await page.reload();
+      await page.waitFor(`${states} === ${JSON.stringify(before)}`);
+      assertEquals(await page.run(said), words);
+      await untilMetrics(url, (samples) => samples.get('sluice_jobs{state="cancelled"}') === 1);
+    }),
+});

@@ -3,18 +3,19 @@
  * itself when that one was asked for, or answered; `store_child.ts <file>` enqueues as fast as it can, and says the id
  * of each job whose enqueuing was answered.
  */
+import { writeSync } from "node:fs";
+import process from "node:process";
 import { SqliteJobStore } from "../../../../server/jobs/sqlite_job_store.ts";
 import { scriptOf } from "./store_script.ts";
 
 const [path = "", last, moment] = Deno.args;
 const store = new SqliteJobStore(path, { queuedMax: 1_000_000 });
-const die = () => Deno.kill(Deno.pid, "SIGKILL");
-const encoder = new TextEncoder();
+const die = () => process.kill(process.pid, "SIGKILL");
 
 if (last === undefined) {
   for (let n = 0;; n++) {
     const batch = Array.from({ length: 1 + n % 20 }, () => store.enqueue({ runner: "r", input: "1" }));
-    for (const { job } of await Promise.all(batch)) Deno.stdout.writeSync(encoder.encode(`${job.id}\n`));
+    for (const { job } of await Promise.all(batch)) writeSync(1, `${job.id}\n`);
   }
 }
 const steps = scriptOf(store);
