@@ -1,5 +1,5 @@
 /**
- * HTTP/1.1 in one run: Sluice against Deno.serve, node:http and Bun.serve.
+ * HTTP/1.1 in one run: Sluice (on the native selector and, on Linux, on epoll) against Deno.serve, node:http and Bun.serve.
  *
  * Every server answers the same routes (`servers/`), runs alone on core 0 while `wrk` loads it from core 1, and all of
  * them take turns scenario by scenario, round by round; figures are medians over rounds. CPU per request is the
@@ -67,7 +67,7 @@ function options(args: readonly string[]): Options {
   };
 }
 
-/** Starts all four servers; returns them by name. */
+/** Starts all servers, Sluice on two selectors; returns them by name. */
 async function startAll(): Promise<Map<string, Measured>> {
   const runtimes = await installRuntimes();
   const folder = new URL("servers/", import.meta.url).pathname;
@@ -76,7 +76,11 @@ async function startAll(): Promise<Map<string, Measured>> {
   const start = async (name: string, command: string[]) => {
     servers.set(name, await startServer(command, SERVER_CPU));
   };
-  await start("Sluice", [...denoRun, `${folder}sluice.ts`]);
+  await start("Sluice", ["env", "SLUICE_SELECTOR=native", ...denoRun, `${folder}sluice.ts`]);
+  if (Deno.build.os === "linux") {
+    const command = ["env", "SLUICE_SELECTOR=epoll", ...denoRun, "--allow-ffi", `${folder}sluice.ts`];
+    await start("Sluice, epoll", command);
+  }
   await start("Deno.serve", [...denoRun, `${folder}deno_serve.ts`]);
   await start("Bun.serve", [runtimes.bun, `${folder}bun_serve.ts`]);
   await start("node:http", [runtimes.node, "--no-warnings", `${folder}node_http.ts`]);
