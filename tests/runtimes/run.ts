@@ -171,7 +171,10 @@ async function listFiles(folder = ""): Promise<string[]> {
   return files.sort();
 }
 
-/** Installs the npm packages that test files import, once, and returns the folder. */
+/**
+ * Installs the npm packages that test files import, once, and returns the folder: one for each set of packages, so that
+ * runs of different files or working copies at the same time leave each other's alone.
+ */
 async function installPackages(files: readonly string[]): Promise<string> {
   const wanted = new Set<string>();
   for (const file of files) {
@@ -181,9 +184,10 @@ async function installPackages(files: readonly string[]): Promise<string> {
     }
   }
   const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "."}/.cache`;
-  const folder = `${home}/sluice-tests`;
-  const list = `${folder}/installed.json`;
   const names = JSON.stringify([...wanted].sort());
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(names)));
+  const folder = `${home}/sluice-tests/${digest.slice(0, 8).toHex()}`;
+  const list = `${folder}/installed.json`;
   await Deno.mkdir(folder, { recursive: true });
   const installed = await Deno.readTextFile(list).catch(() => "");
   if (installed !== names) {
