@@ -97,6 +97,34 @@ function row(entry: Entry, figures: readonly PoolFigures[]): string[] {
   ];
 }
 
+/** What `pools/loop_lag.ts` prints. */
+interface LagFigures {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly utilisation: number;
+}
+
+/** Measures the main loop's lag while a pool computes on every core. */
+async function lagLines(all: readonly Entry[]): Promise<string> {
+  const rows: string[][] = [];
+  for (const { runtime, name, command } of all) {
+    if (name !== "sluice") continue;
+    const [program = "", ...args] = command.map((part) => part.replace(/sluice\.ts$/, "loop_lag.ts"));
+    const printed = await output(program, args);
+    const { p50Ms, p99Ms, maxMs, utilisation }: LagFigures = JSON.parse(
+      printed.trim().split("\n").at(-1) ?? "",
+    );
+    console.error(`${runtime} loop lag: ${printed.trim()}`);
+    rows.push([
+      runtime,
+      ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1)),
+      `${Math.round(utilisation * 100)} %`,
+    ]);
+  }
+  return table(["main loop", "late by p50 ms", "p99 ms", "at most ms", "workers busy"], rows);
+}
+
 /** Runs it all and writes the section. */
 export async function benchPool(args: readonly string[]): Promise<void> {
   const value = (name: string, fallback: string): string => {
@@ -138,6 +166,10 @@ Two workers; ${rounds} rounds, medians. No-ops a second: 50,000 at once, the bes
 its threads (for Python without its children), per no-op. Speed-up: the time of 32 computations on one worker over that on two.
 
 ${table(head, rows)}
+
+How late the main loop is while workers compute on every core, and it answers requests to itself:
+
+${await lagLines(all)}
 `;
   console.log(body);
   if (only === "") await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "Compute pool", body);

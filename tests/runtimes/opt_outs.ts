@@ -120,6 +120,8 @@ const NODE_WEB =
   "Node's Request and Headers look for their own private fields, which a stand-in cannot offer as on Deno";
 const BUN_UNCAUGHT =
   "bun:test fails the test for an uncaught error, whoever listens for it (https://github.com/oven-sh/bun/pull/36445)";
+const BUN_POOL =
+  `${BUN_UNCAUGHT}, in a worker too; e2e/pool_serving_test.ts shows the same in a process of its own`;
 const BUN_EVENT_SOURCE = "Bun has no EventSource (https://bun.sh/docs/runtime/web-apis)";
 const NODE_EVENT_SOURCE =
   "Node's EventSource is experimental (https://nodejs.org/docs/latest-v24.x/api/globals.html#class-eventsource) and " +
@@ -170,9 +172,11 @@ const OPT_OUTS: readonly OptOut[] = [
   optOut(BUN, "io/selectors/uring_listener_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
   optOut(BUN, "io/timer_wheel_test.ts: a callback that throws *", BUN_UNCAUGHT),
   optOut(BUN, "io/transport_test.ts: an error thrown from closed *", BUN_UNCAUGHT),
-  optOut(BUN, "contracts/pool/harness.ts: pool of threads: a rejection that nobody handles *", BUN_UNCAUGHT),
-  optOut(BUN, "contracts/pool/harness.ts: pool of threads: so is an error that nobody catches", BUN_UNCAUGHT),
-  optOut(BUN, "contracts/pool/crashes.ts: pool of threads: an error behind a task *", BUN_UNCAUGHT),
+  ...["contracts/pool/harness.ts", "contracts/pool/crashes.ts", "pool/pool_test.ts"].flatMap((file) => [
+    optOut(BUN, `${file}: pool of threads: a rejection that nobody handles *`, BUN_POOL),
+    optOut(BUN, `${file}: pool of threads: so is an error that nobody catches`, BUN_POOL),
+    optOut(BUN, `${file}: pool of threads: an error behind a task *`, BUN_POOL),
+  ]),
   optOut(
     BUN,
     "server/gateway/gateway_failures_test.ts: an upstream that does not answer is a 504",
