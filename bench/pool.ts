@@ -156,6 +156,7 @@ export async function benchPool(args: readonly string[]): Promise<void> {
     "speed-up on 2",
   ];
   const rows = all.map((entry) => row(entry, samples.get(entry)!));
+  const load = Deno.loadavg()[0] ?? NaN;
   const node = (await output(runtimes.node, ["--version"])).trim();
   const bun = (await output(runtimes.bun, ["--version"])).trim();
   const date = new Date().toISOString().slice(0, 10);
@@ -164,6 +165,10 @@ export async function benchPool(args: readonly string[]): Promise<void> {
 
 Two workers; ${rounds} rounds, medians. No-ops a second: 50,000 at once, the best of five in a round. CPU is that of the process with
 its threads (for Python without its children), per no-op. Speed-up: the time of 32 computations on one worker over that on two.
+Load average ${
+      load.toFixed(1)
+    } on ${navigator.hardwareConcurrency} cores: where it is far above the number of cores, others computed too, and of
+copies, speed-ups and lag only the orders of magnitude tell.
 
 ${table(head, rows)}
 
