@@ -6,6 +6,12 @@ import { peakRssBytes, resetPeakRss, rssBytes } from "../support/rss.ts";
 
 const MIB = 1 << 20;
 
+/**
+ * Less than half of what comes: a stream that piles up passes it. What is read already waits for the garbage collector,
+ * which lets well over 100 MiB of it lie on a busy machine, so a lower bound would be about the collector.
+ */
+const GROWN_MIB_MAX = 384;
+
 Deno.test("memory stays flat while a task streams 1 GiB to a slow reader", async () => {
   await using pool = createPool<typeof import("../support/pool_tasks.ts")>(
     new URL("../support/pool_tasks.ts", import.meta.url),
@@ -30,5 +36,5 @@ Deno.test("memory stays flat while a task streams 1 GiB to a slow reader", async
   const grown = (peakRssBytes(Deno.pid) - before) / MIB;
   assertEquals(bytes, 1_024 * MIB);
   assert(mostAhead <= 8, `it was ${mostAhead} chunks ahead`);
-  assert(grown < 128, `${grown.toFixed(0)} MiB more while 960 MiB came`);
+  assert(grown < GROWN_MIB_MAX, `${grown.toFixed(0)} MiB more while 960 MiB came`);
 });
