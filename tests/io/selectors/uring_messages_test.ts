@@ -78,3 +78,18 @@ Deno.test("bytes lie where it says", () => {
     ring.submit();
   }, (got) => assertEquals([...got], [5, 6, 7]));
 });
+
+Deno.test("a full ring is submitted before a message is laid down, so that its entry does not submit and free it", () => {
+  withMessages(({ arena, ring, messages, pair }) => {
+    for (let index = 0; index < ring.entries; index++) ring.prepare(OP.nop, -1, index, KIND.cancel);
+    const address = messages.message([piece(arena, 3, 9)], 0, 1);
+    const { submits } = ring;
+    assertEquals([submits, ring.isPending], [1, false]);
+    const at = ring.prepare(OP.sendMessage, pair[0]!, 1, KIND.send);
+    setAddress(ring, at, address);
+    ring.words[at + SQE.length] = 1;
+    assert(messages.message([piece(arena, 3, 8)], 0, 1) !== address, "the first is not submitted yet");
+    assertEquals(ring.submits, submits);
+    ring.submit();
+  }, (got) => assertEquals([...got], [9, 9, 9]));
+});
