@@ -6,7 +6,8 @@
  * selector on FFI are the process's own, and a listener that nobody serves would go on being dealt its share of the
  * connections. So everything is closed first.
  *
- * Known limit: a thread that has no time for that (its heap is exhausted) leaves such sockets behind until the process ends.
+ * Known limit: a thread that has no time for that (its heap is exhausted, its module calls `process.exit`) may leave such
+ * sockets behind until the process ends.
  *
  * @module
  */
