@@ -243,7 +243,7 @@ function tryBun<F>(bun: BunFfi, paths: readonly string[], signatures: Signatures
 /** `bun:ffi` declares a function under its own name only, so every other way to call it is a library of its own. */
 function openBun<F>(bun: BunFfi, path: string, signatures: Signatures): Library<F> {
   const functions: Functions = {};
-  const opened: { close(): void }[] = [];
+  const opened = [bun.dlopen(path, { memmove: { args: ["ptr", "ptr", "u64"], returns: "ptr" } })]; // It is libc, or throws.
   for (const [key, { name = key, parameters, result, isThreaded }] of Object.entries(signatures)) {
     if (isThreaded === true) continue;
     const declared = { args: parameters.map((type) => BUN_TYPES[type]), returns: BUN_TYPES[result] };

@@ -5,7 +5,7 @@
  * @module
  */
 import process from "node:process";
-import { clearTimeout, setTimeout } from "node:timers";
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 
 /** Runs a function once, when the present turn ends. */
 export function afterTurn(run: () => void): void {
@@ -23,4 +23,14 @@ export function setUnrefTimer(delayMs: number, run: () => void): () => void {
   const timer = setTimeout(run, delayMs);
   timer.unref();
   return () => clearTimeout(timer);
+}
+
+/**
+ * Runs a function when the runtime has been through its loop once, and has found none of our descriptors ready in it.
+ *
+ * Deno remembers that a descriptor was ready until a read of it finds nothing, and looks at no other one meanwhile: what is
+ * made ready again within the same turn would go before everything else, sixty times in a row.
+ */
+export function afterLoop(run: () => void): void {
+  setImmediate(() => setImmediate(run));
 }

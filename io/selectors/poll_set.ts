@@ -105,7 +105,7 @@ export class PollSet<T> {
    * Waits until a descriptor is ready, and **holds this thread** meanwhile, as in Python.
    *
    * @param timeoutMs how long at most, milliseconds, an integer; default 0, which only looks
-   * @returns the ready ones, at most 64; empty when none was ready in time
+   * @returns the ready ones, at most 16; empty when none was ready in time
    */
   select(timeoutMs = 0): ReadyDescriptor<T>[] {
     const found: ReadyDescriptor<T>[] = [];
@@ -116,7 +116,7 @@ export class PollSet<T> {
   /**
    * Waits until a descriptor is ready, while the runtime goes on with its other work. One wait at a time.
    *
-   * @returns the ready ones, at most 64; empty when the set was closed meanwhile
+   * @returns the ready ones, at most 16; empty when the set was closed meanwhile
    * @throws TypeError when a wait is out already
    * @throws UnsupportedError when this runtime cannot wait for a set
    */

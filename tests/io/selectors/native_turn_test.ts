@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { afterTurn, setUnrefTimer } from "../../../io/selectors/native_turn.ts";
+import { setImmediate } from "node:timers";
+import { afterLoop, afterTurn, setUnrefTimer } from "../../../io/selectors/native_turn.ts";
 
 Deno.test("a turn ends when all microtasks are done, those of microtasks as well", async () => {
   const order: string[] = [];
@@ -32,4 +33,16 @@ Deno.test("an unref'ed timer fires, unless it is cancelled", async () => {
   });
   clearTimeout(keepAlive);
   assertEquals(fired, ["fired"]);
+});
+
+Deno.test("the runtime goes through its loop before it comes back", async () => {
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    afterLoop(() => {
+      order.push("back");
+      resolve();
+    });
+    setImmediate(() => order.push("one turn"));
+  });
+  assertEquals(order, ["one turn", "back"]);
 });

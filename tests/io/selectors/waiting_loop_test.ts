@@ -89,6 +89,20 @@ Deno.test("it gives way when its time is up", async () => {
   assertEquals(await stage.run(), ["dispatch 9", "flush", "dispatch 0", "park"]);
 });
 
+Deno.test("while the runtime is busy with its own it gets more turns in a row, sixteen at most", async () => {
+  const stage = new Stage();
+  stage.batches.push(9, 9);
+  stage.onDispatch = () => void (stage.nowMs += 20);
+  assertEquals(await stage.run(), ["park", "dispatch 9", "flush", "park"]);
+  for (let turn = 0; turn < 16; turn++) {
+    stage.nowMs += 20 * 2 ** turn; // Longer and longer: it is never taken for what is usual.
+    assertEquals(await stage.run(), ["park"], `turn ${turn}`);
+  }
+  stage.nowMs += 1e9;
+  assertEquals(await stage.run(), ["dispatch 9", "flush", "park"]);
+  assertEquals(await stage.run(), ["dispatch 0", "park"]); // It came back at once: nobody else had work.
+});
+
 Deno.test("what is posted runs from a dispatch of its own, after the end of the turn", async () => {
   const stage = new Stage();
   stage.batches.push(1);
