@@ -21,6 +21,7 @@ import type { LoopLag } from "../io/loop_lag.ts";
 import type { Selector } from "../io/selector.ts";
 import { registerJobMetrics } from "./app_job_metrics.ts";
 import { registerMetrics } from "./app_metrics.ts";
+import { type PoolCounts, registerPoolMetrics } from "./app_pool_metrics.ts";
 import { chatRunner } from "./demo/chat_runner.ts";
 import type { DemoStats } from "./demo/demo_upstream.ts";
 import { DurationCounts } from "./duration_counts.ts";
@@ -55,6 +56,8 @@ export interface AppOptions {
   readonly lag?: LoopLag;
   /** Runners of jobs, beside `chat`, which streams from the upstream. */
   readonly runners?: Readonly<Record<string, JobRunner>>;
+  /** The numbers of the pool that some of them compute on, for the metrics. */
+  readonly poolStats?: () => PoolCounts;
   /** The gateway's counters, when it is others that forward; default: those of the app's own. */
   readonly gatewayStats?: (own: GatewayStats) => GatewayStats;
   /** Awaited before metrics are rendered, to get hold of what is counted elsewhere. */
@@ -100,6 +103,7 @@ export function createApp(options: AppOptions): App {
   });
   const { boundsMs } = new DurationCounts();
   registerJobMetrics(metrics, { stats: () => jobs.stats, counts: () => store.counts(), boundsMs });
+  if (options.poolStats !== undefined) registerPoolMetrics(metrics, options.poolStats);
   const router = new Router()
     .get("/", page)
     .get("/healthz", health)

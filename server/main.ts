@@ -122,6 +122,7 @@ async function start(options: CliOptions): Promise<Running> {
     gatewayStats: (own) => workers === null ? own : addGatewayCounts(own, workers.serviceStats()),
     refresh: async () => workerStats = await workers?.stats() ?? null,
     runners: computing(pool, slots),
+    poolStats: () => pool.stats,
     ...(demoStats && { demoStats }),
     lag,
     onUpstreamError: (error) => console.error(`upstream: ${error.message}`),
