@@ -9,6 +9,7 @@ import type { Handler } from "../handler.ts";
 
 /** Numbers under names, and tables of such. */
 export interface CountTree {
+  /** A number, one for each of something, or a table. */
   readonly [name: string]: number | CountTree | readonly number[];
 }
 
