@@ -50,6 +50,8 @@ export const MSG_DONTWAIT = 0x40;
 /** Looks at the bytes and leaves them. */
 export const MSG_PEEK = 2;
 
+/** `shutdown`: no more is received, or accepted. */
+export const SHUT_RD = 0;
 /** `shutdown`: no more is sent. */
 export const SHUT_WR = 1;
 

@@ -9,7 +9,7 @@
  * @module
  */
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR } from "../ffi/errno.ts";
-import { SOCK_CLOEXEC } from "../ffi/constants.ts";
+import { SHUT_RD, SOCK_CLOEXEC } from "../ffi/constants.ts";
 import { SocketAddress } from "../ffi/layout.ts";
 import { ACCEPT_MULTISHOT, COMPLETION, OP, SQE } from "../ffi/uring_layout.ts";
 import { reportUncaught } from "../report_uncaught.ts";
@@ -30,6 +30,8 @@ export interface ListeningSocket {
   readonly descriptor: number;
   readonly addr: Addr;
   readonly connectionsMax: number;
+  /** Whether it was handed over, and may be another process's too. */
+  readonly isInherited: boolean;
 }
 
 /** What a listener needs of its selector besides. */
@@ -46,6 +48,7 @@ export class UringListener implements Listener, UringOwner {
   readonly #createProtocol: () => Protocol;
   readonly #descriptor: number;
   readonly #connectionsMax: number;
+  readonly #isInherited: boolean;
   readonly #slot: number;
   readonly #again: Timer;
   readonly #peer = new SocketAddress();
@@ -72,6 +75,7 @@ export class UringListener implements Listener, UringOwner {
     this.#createProtocol = createProtocol;
     this.#descriptor = socket.descriptor;
     this.#connectionsMax = socket.connectionsMax;
+    this.#isInherited = socket.isInherited;
     this.#slot = host.slots.take(this);
     this.#again = host.timers.idle(() => this.goOn());
     host.loop.hold();
@@ -92,6 +96,9 @@ export class UringListener implements Listener, UringOwner {
     this.#closing ??= new Promise((resolve) => {
       this.#onClosed = resolve;
       this.#again.cancel();
+      // At once: until the kernel has given up accepting, the socket would still take connections. It is shut down for all
+      // who have it, so one that was handed over is left alone.
+      if (!this.#isInherited) this.#host.libc.call.shutdown(this.#descriptor, SHUT_RD);
       if (this.#isAccepting) {
         this.#under++;
         cancelAll(this.#host.ring, this.#descriptor, this.#slot);

@@ -51,7 +51,7 @@ export function openListening(libc: Libc, options: CheckedListenOptions): Listen
     if (libc.call.listen(descriptor, backlog) < 0) throw listenStatusError(-libc.errno(), text);
     at.clear();
     libc.call.getsockname(descriptor, at.bytes, at.lengthCell);
-    return { descriptor, addr: at.read(libc), connectionsMax };
+    return { descriptor, addr: at.read(libc), connectionsMax, isInherited: false };
   } catch (error) {
     libc.call.close(descriptor);
     throw error;
@@ -72,5 +72,5 @@ function adopt(libc: Libc, { fd, text, backlog, connectionsMax }: CheckedListenO
   libc.call.getsockname(fd, at.bytes, at.lengthCell);
   const addr = at.read(libc);
   if (addr.transport === "tcp") libc.call.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ONE, 4);
-  return { descriptor: fd, addr, connectionsMax };
+  return { descriptor: fd, addr, connectionsMax, isInherited: true };
 }

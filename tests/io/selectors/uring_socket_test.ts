@@ -65,6 +65,7 @@ Deno.test("a socket that listens already is taken over", () => {
       descriptor: handedOver,
       addr,
       connectionsMax: 16_384,
+      isInherited: true,
     });
   });
 });
