@@ -36,6 +36,8 @@ export function pooledStops(isolation: Isolation): void {
   poolTest(isolation, "a deadline counts the waiting", async (pool) => {
     const abort = new AbortController();
     const blocking = pool.run("waitForSignal", null, { signal: abort.signal });
+    // Until it is sent, the one with a deadline would go before it.
+    while (pool.stats.tasks.inFlight === 0) await new Promise((resolve) => setTimeout(resolve));
     const error = await rejection(pool.run("increment", 1, { deadlineMs: 30 }), TaskDeadlineError);
     assertEquals([error.code, error.how, error.deadlineMs], ["SLUICE_TASK_DEADLINE", "before start", 30]);
     abort.abort();
