@@ -16,6 +16,7 @@
 import { installRuntimes, output } from "../../bench/support/runtimes.ts";
 import { placeOf, type RuntimeName } from "./opt_outs.ts";
 import {
+  OPT_OUT_SHARE_MAX,
   optOutText,
   parseJunit,
   reasons,
@@ -84,7 +85,8 @@ async function runAll(runtime: RuntimeName, args: readonly string[]): Promise<nu
   };
   await Promise.all(Array.from({ length: PROCESSES_MAX }, work));
   await Deno.remove(reports, { recursive: true });
-  return report(runtime, results, files.length - here.length, resultsPath);
+  const shareMax = named.length > 0 ? 1 : OPT_OUT_SHARE_MAX;
+  return report(runtime, results, files.length - here.length, resultsPath, shareMax);
 }
 
 function report(
@@ -92,11 +94,12 @@ function report(
   results: readonly TestResult[],
   filesElsewhere: number,
   resultsPath: string | undefined,
+  shareMax: number,
 ): number {
   const suites = sumUp(results);
   const summary: RunSummary = { suites, reasons: [...reasons(runtime, results)] };
   if (resultsPath !== undefined) Deno.writeTextFileSync(resultsPath, JSON.stringify(summary));
-  console.log(`\n${table({ [runtime]: suites })}\n\n${optOutText(runtime, summary)}`);
+  console.log(`\n${table({ [runtime]: suites })}\n\n${optOutText(runtime, summary, shareMax)}`);
   console.log(
     `${filesElsewhere} files are about Deno, the repository or another runtime's selector (tests/runtimes/opt_outs.ts)`,
   );
