@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import type { Parking } from "../../../io/selectors/parking.ts";
+import { afterLoop } from "../../../io/selectors/native_turn.ts";
 import { WaitingLoop } from "../../../io/selectors/waiting_loop.ts";
 
 class Stage {
@@ -43,12 +44,15 @@ class Stage {
     });
   }
 
-  /** Wakes the loop as the runtime would, lets it run to its end, and tells what happened since the last time. */
+  /**
+   * Wakes the loop as the runtime would, lets it run to its end, and tells what happened since the last time. A timer lets
+   * all turns end; what the loop has put off by `afterLoop` comes before what is put off so after that, which no timer does.
+   */
   async run(wake = this.wake): Promise<string[]> {
     await new Promise<void>((resolve) =>
       setTimeout(() => {
         wake();
-        setTimeout(resolve, 0);
+        setTimeout(() => afterLoop(resolve), 0);
       }, 0)
     );
     return this.events.splice(0);
