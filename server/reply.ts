@@ -117,7 +117,30 @@ export class Reply extends Response {
 
   /** See `Response`; what is changed here is what is sent. */
   override get headers(): Headers {
-    return this.#web().headers;
+    if (!IS_NATIVE) return this.#web().headers;
+    const headers = super.headers;
+    if (this.#raw !== null) this.#raw.fields = headers;
+    return headers;
+  }
+
+  /** See `Response`; from here on the body is the web's. */
+  override get body(): Response["body"] {
+    if (!IS_NATIVE) return Reply.realOf(this).body;
+    this.#raw = null;
+    return super.body;
+  }
+
+  /** See `Response`; a body that was sent and cannot be again counts as used. */
+  override get bodyUsed(): boolean {
+    return this.#isSpent || (IS_NATIVE ? super.bodyUsed : Reply.realOf(this).bodyUsed);
+  }
+
+  /** See `Response`; from here on the body is the web's. */
+  override clone(): Response {
+    if (this.#isSpent) throw new TypeError("Cannot clone the reply: its body was sent before");
+    if (!IS_NATIVE) return Reply.realOf(this).clone();
+    this.#raw = null;
+    return super.clone();
   }
 
   /**
@@ -162,7 +185,6 @@ export class Reply extends Response {
     if (reply.#isSpent) throw new TypeError("Cannot send the reply: its body was sent before");
     const raw = reply.#raw;
     if (raw === null || (IS_NATIVE && reply.bodyUsed)) return undefined;
-    if (IS_NATIVE) raw.fields = reply.headers; // Nothing tells whether they were changed.
     if (isOneShot(raw.body)) {
       reply.#isSpent = true;
       reply.#real = null;
@@ -172,7 +194,7 @@ export class Reply extends Response {
 }
 
 if (IS_NATIVE) {
-  for (const key of ["status", "ok", "statusText", "headers"]) Reflect.deleteProperty(Reply.prototype, key);
+  for (const key of ["status", "ok", "statusText"]) Reflect.deleteProperty(Reply.prototype, key);
 } else {
   // `super()` calls whatever the class inherits from when it runs: a constructor that does nothing, below which `redirect`
   // and `error` are still found.

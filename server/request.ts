@@ -127,6 +127,16 @@ class ServedRequest {
     return `Request ${inspect({ bodyUsed, headers, method, url }, options)}`;
   }
 
+  /** The same for Node and Bun. */
+  [Symbol.for("nodejs.util.inspect.custom")](
+    _depth: number,
+    options: unknown,
+    inspect: (value: unknown, options: unknown) => string,
+  ): string {
+    const { bodyUsed, headers, method, url } = this;
+    return `Request ${inspect({ bodyUsed, headers, method, url }, options)}`;
+  }
+
   /** Whether the body is a web stream by now, so that only that has it. */
   get #isStream(): boolean {
     return this.#real !== null || this.#stream !== null;

@@ -103,7 +103,9 @@ Deno.test("IPv6 addresses are those the URL standard takes", () => {
   const pieces = [":", ":", ":", "::", "0", "1", "ab", "ffff", "12345", "1.2.3.4", "255", ".", "g"];
   for (let i = 0; i < 30_000; i++) {
     const text = Array.from({ length: 1 + random(17) }, () => pieces[random(pieces.length)]).join("");
-    assertEquals(accepts(`[${text}]`), URL.canParse(`http://[${text}]/`), text);
+    // A single colon at the end is a failure (https://url.spec.whatwg.org/#concept-ipv6-parser), which Bun's URL lets pass.
+    const isCutShort = text.endsWith(":") && !text.endsWith("::");
+    assertEquals(accepts(`[${text}]`), !isCutShort && URL.canParse(`http://[${text}]/`), text);
   }
 });
 
