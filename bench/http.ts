@@ -8,7 +8,7 @@
  * Not controlled: other guests of the machine (hence turns, medians and ratios), the processor's clock, and for
  * throughput wrk itself: where it is the bottleneck the table's CPU column still tells, requests per second do not.
  *
- * Run: `deno task bench http [--rounds 5] [--seconds 3] [--only plain]`
+ * Run: `deno task bench http [--rounds 5] [--seconds 3] [--only plain] [--servers "Sluice;Deno.serve"]`
  *
  * @module
  */
@@ -52,6 +52,8 @@ interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly only: string;
+  /** Names of the servers to run, all if empty. */
+  readonly servers: readonly string[];
 }
 
 /** Reads `--name value` pairs. */
@@ -64,16 +66,18 @@ function options(args: readonly string[]): Options {
     rounds: Number(value("rounds", "5")),
     seconds: Number(value("seconds", "3")),
     only: value("only", ""),
+    servers: value("servers", "").split(";").filter((name) => name !== ""),
   };
 }
 
-/** Starts all servers, Sluice on two selectors; returns them by name. */
-async function startAll(): Promise<Map<string, Measured>> {
+/** Starts the servers named (all if none is), Sluice on two selectors; returns them by name. */
+async function startAll(names: readonly string[]): Promise<Map<string, Measured>> {
   const runtimes = await installRuntimes();
   const folder = new URL("servers/", import.meta.url).pathname;
   const denoRun = [runtimes.deno, "run", "--allow-net", "--allow-env=SLUICE_SELECTOR"];
   const servers = new Map<string, Measured>();
   const start = async (name: string, command: string[]) => {
+    if (names.length > 0 && !names.includes(name)) return;
     servers.set(name, await startServer(command, SERVER_CPU));
   };
   await start("Sluice", ["env", "SLUICE_SELECTOR=native", ...denoRun, `${folder}sluice.ts`]);
@@ -116,11 +120,11 @@ function rowsOf(scenario: Scenario, samples: ReadonlyMap<string, Sample[]>): str
 
 /** Runs it all and writes the section. */
 export async function benchHttp(args: readonly string[]): Promise<void> {
-  const { rounds, seconds, only } = options(args);
+  const { rounds, seconds, only, servers: names } = options(args);
   await needProgram("wrk", "wrk");
   await needProgram("taskset", "util-linux");
   const scenarios = SCENARIOS.filter((scenario) => scenario.name.includes(only));
-  const servers = await startAll();
+  const servers = await startAll(names);
   const samples = new Map(
     scenarios.map((
       scenario,
@@ -157,7 +161,9 @@ export async function benchHttp(args: readonly string[]): Promise<void> {
       `Where wrk is the bottleneck only the CPU columns tell.\n\n${table(head, rows)}\n\n` +
       `Peak resident memory over the whole run, MiB: ${peaks}.\n`;
     console.log(body);
-    if (only === "") await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "HTTP/1.1", body);
+    if (only === "" && names.length === 0) {
+      await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "HTTP/1.1", body);
+    }
   } finally {
     for (const server of servers.values()) await server.stop();
   }
