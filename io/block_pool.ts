@@ -8,19 +8,13 @@
  *
  * @module
  */
+import { FrontView } from "./front_view.ts";
 import type { SharedChunk } from "./shared_chunk.ts";
 
 /** One block with the number of bytes written to it so far. */
-export class Block {
-  /** The memory. */
-  readonly bytes: Uint8Array;
+export class Block extends FrontView {
   /** Bytes written, from the start. */
   used = 0;
-
-  /** @param bytes the memory */
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
 }
 
 /**

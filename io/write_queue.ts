@@ -232,6 +232,7 @@ export class WriteQueue {
   }
 
   #viewOf(part: Part, start: number, end: number): Uint8Array {
+    if (start === 0 && part instanceof Block) return part.front(end);
     const bytes = part instanceof Block ? part.bytes : this.#pool.bytesOf(part);
     return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
   }

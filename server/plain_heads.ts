@@ -1,5 +1,5 @@
 /**
- * The heads that most responses have: 200 with a length, and no fields but the content type of text, or none at all.
+ * The heads that most responses have: 200 with a length, and no fields but the content type of text or JSON, or none at all.
  *
  * Strategy: such heads differ in their length and in the date, which changes once a second. What is before the length is
  * encoded once a second, by the encoder that encodes all heads, and kept as bytes: copying them is cheaper than

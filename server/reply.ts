@@ -15,6 +15,7 @@ import type { FieldLines } from "./http1/encoder.ts";
 import {
   describeBody,
   isOneShot,
+  JSON_TYPE,
   type RawBody,
   type ReplyBody,
   TEXT_TYPE,
@@ -39,10 +40,12 @@ export interface RawReply {
 /** The same while a reply owns it. */
 type MutableRaw = { -readonly [Key in keyof RawReply]: RawReply[Key] };
 
-/** Field lines of a reply without any, and of plain text: shared, since most replies have one of them. */
+/** Field lines of a reply without any, of plain text and of JSON: shared, since most replies have one of them. */
 export const NO_FIELDS: FieldLines = Object.freeze([]);
 /** See `NO_FIELDS`. */
 export const TEXT_FIELDS: FieldLines = Object.freeze([Object.freeze(["content-type", TEXT_TYPE] as const)]);
+/** See `NO_FIELDS`. */
+export const JSON_FIELDS: FieldLines = Object.freeze([Object.freeze(["content-type", JSON_TYPE] as const)]);
 
 /** Statuses whose responses have no body (Fetch standard, "null body status"). */
 const NULL_BODY_STATUSES: ReadonlySet<number> = new Set([101, 204, 205, 304]);
@@ -153,7 +156,7 @@ export class Reply extends Response {
   static override json(data: unknown, init?: ResponseInit): Reply {
     const text: string | undefined = JSON.stringify(data);
     if (text === undefined) throw new TypeError("Cannot make a JSON reply: the value has no JSON text");
-    return new Reply(new TypedText(text, "application/json") as unknown as BodyInit, init);
+    return new Reply(new TypedText(text, JSON_TYPE) as unknown as BodyInit, init);
   }
 
   /** The real response, for its headers: the body is left alone. */
@@ -208,6 +211,9 @@ if (IS_NATIVE) {
 function makeRaw(body: unknown, init: ResponseInit | undefined): MutableRaw {
   if (typeof body === "string" && init === undefined) {
     return { status: 200, statusText: "", fields: TEXT_FIELDS, body };
+  }
+  if (body instanceof TypedText && init === undefined && body.contentType === JSON_TYPE) {
+    return { status: 200, statusText: "", fields: JSON_FIELDS, body: body.text };
   }
   const status = init?.status ?? 200;
   const statusText = init?.statusText ?? "";

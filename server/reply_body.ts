@@ -33,6 +33,8 @@ export interface DescribedBody {
 
 /** Content types by kind of body (Fetch standard, "extract a body"). */
 export const TEXT_TYPE = "text/plain;charset=UTF-8";
+/** See `TEXT_TYPE`; what `Response.json` sends. */
+export const JSON_TYPE = "application/json";
 const FORM_TYPE = "application/x-www-form-urlencoded;charset=UTF-8";
 
 /** Text with a content type that is not text's own: JSON. */

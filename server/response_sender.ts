@@ -17,7 +17,7 @@ import { type Exchange, READY, WAITING } from "./exchange.ts";
 import { encodeResponseHead, type FieldLines } from "./http1/encoder.ts";
 import type { Framing } from "./http1/message.ts";
 import { HEAD_END, type PlainHeads } from "./plain_heads.ts";
-import { NO_FIELDS, type RawReply, rawReply, readResponse, TEXT_FIELDS } from "./reply.ts";
+import { JSON_FIELDS, NO_FIELDS, type RawReply, rawReply, readResponse, TEXT_FIELDS } from "./reply.ts";
 import { isProducer } from "./reply_body.ts";
 import { ResponseWriter, type WriterOwner } from "./response_writer.ts";
 import type { ServerContext } from "./server_context.ts";
@@ -363,8 +363,9 @@ function plainHeadsFor(server: ServerContext, exchange: Exchange, raw: RawReply)
   const { method, minorVersion } = exchange.head;
   if (raw.status !== 200 || raw.statusText !== "" || minorVersion !== 1) return null;
   if (method === "HEAD" || method === "CONNECT") return null;
-  const [ofText, ofNothing] = server.plainHeads;
+  const [ofText, ofNothing, ofJson] = server.plainHeads;
   if (raw.fields === TEXT_FIELDS) return ofText!;
+  if (raw.fields === JSON_FIELDS) return ofJson!;
   return raw.fields === NO_FIELDS ? ofNothing! : null;
 }
 
@@ -414,7 +415,7 @@ function linesOf(headers: Headers): FieldLines {
 
 /** Reads what of the fields is the server's business. */
 function noteFields(fields: FieldLines): Readonly<FieldNotes> {
-  if (fields === TEXT_FIELDS || fields === NO_FIELDS) return NO_NOTES;
+  if (fields === TEXT_FIELDS || fields === NO_FIELDS || fields === JSON_FIELDS) return NO_NOTES;
   const notes: FieldNotes = { ...NO_NOTES };
   for (const [name, value] of fields) {
     switch (name.length) {

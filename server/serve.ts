@@ -20,7 +20,7 @@ import { type ResolvedLimits, resolveLimits, type ServeLimits } from "./limits.t
 import { type SheddingOptions, shedLoad } from "./load_shedding.ts";
 import { PlainHeads } from "./plain_heads.ts";
 import { ProxyPrelude, type ProxyProtocolOptions, ProxyRule } from "./proxy_prelude.ts";
-import { NO_FIELDS, TEXT_FIELDS } from "./reply.ts";
+import { JSON_FIELDS, NO_FIELDS, TEXT_FIELDS } from "./reply.ts";
 import { RequestUrls } from "./request_urls.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerContext } from "./server_context.ts";
@@ -336,7 +336,7 @@ function createContext(
     clock,
     timers: selector.timers,
     time,
-    plainHeads: [new PlainHeads(TEXT_FIELDS, time), new PlainHeads(NO_FIELDS, time)],
+    plainHeads: [TEXT_FIELDS, NO_FIELDS, JSON_FIELDS].map((fields) => new PlainHeads(fields, time)),
     budget: options.writeBudget ?? new WriteBudget(limits.bufferedBytesTotalMax),
     connections: new Set(),
     addresses: new AddressCounter(limits.connectionsPerAddressMax),

@@ -19,6 +19,7 @@ import { EAGAIN, EINTR } from "../ffi/errno.ts";
 import { LINGER_BYTES, MessageHeader } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Size } from "../ffi/load.ts";
+import { FrontView } from "../front_view.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
@@ -53,6 +54,8 @@ export interface EpollHost {
 export class SharedBuffers {
   /** What all sockets read into. */
   readonly read: Uint8Array<ArrayBuffer> = new Uint8Array(READ_BYTES);
+  /** Views of what was read into it. */
+  readonly readView: FrontView = new FrontView(this.read);
   /** Its length. */
   readonly readSize: Size;
   /** For sends of several parts. */
@@ -182,7 +185,7 @@ export class EpollTransport extends TransportBase implements Pollable {
     if (!this.isReading || this.isClosing) return this.#setInterest(this.#interest & ~EVENT_READ);
     const { read, readSize } = this.#host.buffers;
     const count = this.#libc.call.recv(this.#fd, read, readSize, 0);
-    if (count > 0) return this.received(read.subarray(0, count));
+    if (count > 0) return this.received(this.#host.buffers.readView.front(count));
     if (count === 0) {
       this.#setInterest(this.#interest & ~EVENT_READ);
       return this.end();

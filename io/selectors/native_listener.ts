@@ -13,6 +13,7 @@
  */
 import net from "node:net";
 import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
+import type { FrontView } from "../front_view.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
 import { listenError, listenStatusError } from "./native_errors.ts";
 import { type CheckedListenOptions, checkListenOptions } from "./native_listen_options.ts";
@@ -178,7 +179,7 @@ export class NativeListener implements Listener {
  * Lets a server make the sockets of accepted connections as they are needed here, where it has a method for that (Deno):
  * the usual way, making them anew, costs a second socket for each connection.
  */
-function makeSocketsAtOnce(server: net.Server, readBuffer: Uint8Array): void {
+function makeSocketsAtOnce(server: net.Server, readBuffer: FrontView): void {
   const owner = server as unknown as { _createSocket?: (handle: Handle) => net.Socket };
   if (typeof owner._createSocket === "function") {
     owner._createSocket = (handle) => makeSocket(readBuffer, handle);
@@ -186,7 +187,7 @@ function makeSocketsAtOnce(server: net.Server, readBuffer: Uint8Array): void {
 }
 
 /** Makes an accepted socket anew around its handle, unless it was made so at once; `null` where that cannot be. */
-function remake(accepted: net.Socket, readBuffer: Uint8Array): OwnedSocket | null {
+function remake(accepted: net.Socket, readBuffer: FrontView): OwnedSocket | null {
   if (accepted instanceof OwnedSocket) return accepted;
   const handle = takeHandle(accepted);
   return handle === null ? null : makeSocket(readBuffer, handle);

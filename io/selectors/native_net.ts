@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import { BlockPool } from "../block_pool.ts";
 import { ConnectionAbortedError, DeadlineExceededError, SelectorClosedError } from "../errors.ts";
+import type { FrontView } from "../front_view.ts";
 import type {
   Clock,
   ConnectOptions,
@@ -55,7 +56,7 @@ export class NativeSelector implements Selector, ListenerHost {
   /** What this selector's transports share. */
   readonly hub: TransportHub;
   /** What all its sockets read into. */
-  readonly readBuffer: Uint8Array = makeReadBuffer();
+  readonly readBuffer: FrontView = makeReadBuffer();
   /** How accepted connections read. */
   readonly readMode: ReadMode;
   /** How its connections send. */

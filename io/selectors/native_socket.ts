@@ -19,6 +19,7 @@
  * @module
  */
 import net from "node:net";
+import { FrontView } from "../front_view.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
@@ -48,14 +49,14 @@ export interface SocketHost {
   /** What its transports share. */
   readonly hub: TransportHub;
   /** What all its sockets read into. */
-  readonly readBuffer: Uint8Array;
+  readonly readBuffer: FrontView;
   /** Sends by the sockets' handles; `null` to send by the sockets themselves. */
   readonly writer: HandleWriter | null;
 }
 
 /** Makes the buffer all sockets of one selector read into. */
-export function makeReadBuffer(): Uint8Array {
-  return new Uint8Array(READ_BUFFER_BYTES);
+export function makeReadBuffer(): FrontView {
+  return new FrontView(new Uint8Array(READ_BUFFER_BYTES));
 }
 
 /**
@@ -64,15 +65,15 @@ export function makeReadBuffer(): Uint8Array {
  * @param buffer the selector's read buffer
  * @param handle the handle of an accepted connection; none for one that is to connect
  */
-export function makeSocket(buffer: Uint8Array, handle?: Handle): OwnedSocket {
+export function makeSocket(buffer: FrontView, handle?: Handle): OwnedSocket {
   const options = {
     ...(handle === undefined ? {} : { handle, manualStart: true }),
     allowHalfOpen: true,
     onread: {
-      buffer,
+      buffer: buffer.bytes,
       callback: (bytesRead: number): boolean => {
         const { owner } = socket;
-        return owner === null || owner.takeRead(buffer, bytesRead);
+        return owner === null || owner.takeRead(buffer.front(bytesRead));
       },
     },
   };
@@ -151,7 +152,11 @@ export class NativeTransport extends TransportBase {
     else if (canTakeReads(handle)) {
       const { readBuffer } = host;
       this.#reader = handle;
-      takeReads(handle, (bytesRead) => this.takeRead(readBuffer, bytesRead), (status) => this.#fail(status));
+      takeReads(
+        handle,
+        (bytesRead) => this.takeRead(readBuffer.front(bytesRead)),
+        (status) => this.#fail(status),
+      );
     }
   }
 
@@ -162,9 +167,9 @@ export class NativeTransport extends TransportBase {
     else this.stopReading();
   }
 
-  /** The socket read `bytesRead` bytes into `buffer`; returns whether it shall go on reading. */
-  takeRead(buffer: Uint8Array, bytesRead: number): boolean {
-    this.received(buffer.subarray(0, bytesRead));
+  /** The socket read `bytes`, which are on loan; returns whether it shall go on reading. */
+  takeRead(bytes: Uint8Array): boolean {
+    this.received(bytes);
     return this.isReading && !this.isClosing;
   }
 
@@ -278,5 +283,5 @@ function onSocketClose(this: OwnedSocket): void {
 
 function onSocketData(this: OwnedSocket, chunk: Uint8Array): void {
   // A plain view: Node's Buffer has a `slice` that does not copy, which who keeps loaned bytes would fall for.
-  this.owner!.takeRead(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length), chunk.length);
+  this.owner!.takeRead(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
 }

@@ -3,13 +3,13 @@ import { VirtualClock } from "../../io/testing/virtual_clock.ts";
 import { TimerWheel } from "../../io/timer_wheel.ts";
 import { encodeResponseHead } from "../../server/http1/encoder.ts";
 import { HEAD_END, PlainHeads } from "../../server/plain_heads.ts";
-import { NO_FIELDS, TEXT_FIELDS } from "../../server/reply.ts";
+import { JSON_FIELDS, NO_FIELDS, TEXT_FIELDS } from "../../server/reply.ts";
 import { ServerClock } from "../../server/server_clock.ts";
 
 Deno.test("a plain head is what the encoder writes, for every length and at every time", async () => {
   const clock = new VirtualClock();
   const time = new ServerClock(clock, new TimerWheel(clock));
-  for (const fields of [TEXT_FIELDS, NO_FIELDS]) {
+  for (const fields of [TEXT_FIELDS, NO_FIELDS, JSON_FIELDS]) {
     const heads = new PlainHeads(fields, time);
     for (const length of [0, 1, 12, 65_536, 123_456_789_012]) {
       const encoded = encodeResponseHead({
