@@ -37,6 +37,8 @@ export class WriteQueue {
   #offset = 0;
   /** The last part, when it is a block with room left. */
   #tail: Block | null = null;
+  /** What a driver holds: mostly one part, which is no reason for a list. */
+  #heldPart: Part | null = null;
   #held: Part[] | null = null;
   /** Whether the driver holds bytes of the part that is now first. */
   #isFirstHeld = false;
@@ -167,6 +169,14 @@ export class WriteQueue {
 
   /** Removes `bytes` from the front: a driver holds them until `releaseHeld`. */
   hold(bytes: number): void {
+    const parts = this.#parts;
+    if (parts.length === 1 && this.#offset + bytes === endOf(parts[0]!)) {
+      this.#heldPart = parts.pop()!;
+      this.#offset = 0;
+      this.#tail = null;
+      this.#isFirstHeld = false;
+      return;
+    }
     this.#held = [];
     this.#remove(bytes, this.#held);
     this.#isFirstHeld = this.#offset > 0;
@@ -176,15 +186,19 @@ export class WriteQueue {
   /** Gives back what was held. */
   releaseHeld(): void {
     this.#isFirstHeld = false;
+    const part = this.#heldPart;
     const held = this.#held;
-    this.#held = null;
+    this.#heldPart = this.#held = null;
+    if (part !== null) this.#giveBack(part);
     if (held !== null) { for (const part of held) this.#giveBack(part); }
   }
 
   /** Forgets what was held: chunks are released, blocks left to the garbage collector, since it may still be read. */
   forgetHeld(): void {
+    const part = this.#heldPart;
     const held = this.#held;
-    this.#held = null;
+    this.#heldPart = this.#held = null;
+    if (part instanceof SharedChunk) part.release();
     if (held !== null) { for (const part of held) if (part instanceof SharedChunk) part.release(); }
   }
 

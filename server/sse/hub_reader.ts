@@ -68,6 +68,9 @@ export interface ReaderTopic {
 /** Position of a reader that wants what comes from now on. */
 export const FROM_NOW = Symbol("from now");
 
+/** Answer of a topic that never is complete; one function for all readers. */
+const isNever = (): boolean => false;
+
 /** One reader's event stream. */
 export class HubReader implements BodyProducer, Beating {
   /** An event stream is ended early when the server stops. */
@@ -111,7 +114,7 @@ export class HubReader implements BodyProducer, Beating {
     topicName: string,
     position: string | null | typeof FROM_NOW,
     address: string | null,
-    isComplete: () => boolean = () => false,
+    isComplete: () => boolean = isNever,
   ) {
     this.#core = core;
     this.topicName = topicName;

@@ -195,6 +195,26 @@ Deno.test("a chunk of which the driver holds a part is released once, whether se
   }
 });
 
+Deno.test("one whole part that the driver holds stays held when the rest is dropped, and is given back once", () => {
+  for (const end of ["releaseHeld", "forgetHeld"] as const) {
+    const pool = new BlockPool();
+    const queue = new WriteQueue(pool);
+    const chunk = new SharedChunk(encoder.encode("shared"));
+    queue.appendShared(chunk);
+    queue.hold(6);
+    queue.drop();
+    assertEquals(chunk.refs, 2);
+    queue[end]();
+    queue[end]();
+    assertEquals(chunk.refs, 1);
+    queue.append(encoder.encode("block"));
+    queue.hold(5);
+    queue.append(encoder.encode("next"));
+    queue[end]();
+    assertEquals([text(queue), pool.freeCount], ["next", end === "releaseHeld" ? 1 : 0]);
+  }
+});
+
 Deno.test("any mix of writes, takes and holds hands over the same bytes in the same order", () => {
   for (let seed = 0; seed < 50; seed++) {
     const prng = new Prng(seed);
