@@ -5,6 +5,7 @@
  */
 import { benchConnections } from "./connections.ts";
 import { benchFanout } from "./fanout.ts";
+import { benchFairness } from "./fairness.ts";
 import { benchHttp } from "./http.ts";
 import { benchPool } from "./pool.ts";
 import { benchTcp } from "./tcp.ts";
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<v
   tcp: benchTcp,
   fanout: benchFanout,
   connections: benchConnections,
+  fairness: benchFairness,
   pool: benchPool,
 };
 

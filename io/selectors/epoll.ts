@@ -33,8 +33,11 @@ import { EpollListener, type EpollListenerHost } from "./epoll_listener.ts";
 import { type Pollable, SharedBuffers } from "./epoll_transport.ts";
 import { type ResolveHost, resolveHost } from "./native_resolve.ts";
 import { type Parking, type ParkingWay, probeParking } from "./parking.ts";
-import { EpollSet } from "./epoll_set.ts";
+import { EpollSet, EVENTS_MAX } from "./epoll_set.ts";
 import { type EventSource, WaitingLoop } from "./waiting_loop.ts";
+
+/** Events of a batch while the runtime has work of its own: four requests. */
+const SHARED_EVENTS_MAX = 4;
 
 /** Options of the selector on epoll. */
 export interface EpollOptions extends LibcOptions {
@@ -162,8 +165,8 @@ export class EpollSelector implements Selector, EpollListenerHost, EpollConnectH
   }
 
   /** Part of `EventSource`. */
-  dispatch(): number {
-    return this.poll.dispatch(this.#visit);
+  dispatch(isShared: boolean): number {
+    return this.poll.dispatch(this.#visit, 0, isShared ? SHARED_EVENTS_MAX : EVENTS_MAX);
   }
 
   /** Part of `EventSource`: every call reached the kernel at once. */

@@ -33,7 +33,7 @@ export const EVENT_READ = 1;
 export const EVENT_WRITE = 2;
 
 /** 16 events at most per select: some 0.15 ms of requests, less than a go of the loop, so that a batch does not outlast it much. */
-const EVENTS_MAX = 16;
+export const EVENTS_MAX = 16;
 
 /** A descriptor that is ready. */
 export interface ReadyDescriptor<T> {
@@ -159,7 +159,7 @@ export class EpollSet<T> {
    * Waits until a descriptor is ready, and **holds this thread** meanwhile, as in Python.
    *
    * @param timeoutMs how long at most, milliseconds; 0 only looks
-   * @returns the ready ones, at most 64; empty when none was ready in time
+   * @returns the ready ones, at most 16; empty when none was ready in time
    */
   select(timeoutMs = 0): ReadyDescriptor<T>[] {
     const found: ReadyDescriptor<T>[] = [];
@@ -172,11 +172,16 @@ export class EpollSet<T> {
    *
    * @param visit called for each ready descriptor
    * @param timeoutMs as for `select`
+   * @param most how many at most, from 1 to `EVENTS_MAX`
    * @returns how many the kernel reported
    */
-  dispatch(visit: (data: T, events: number, fd: number) => void, timeoutMs = 0): number {
+  dispatch(
+    visit: (data: T, events: number, fd: number) => void,
+    timeoutMs = 0,
+    most = EVENTS_MAX,
+  ): number {
     const ready = this.#ready;
-    const count = this.#libc.call.epollWait(this.fd, ready, EVENTS_MAX, timeoutMs);
+    const count = this.#libc.call.epollWait(this.fd, ready, most, timeoutMs);
     if (count <= 0) {
       if (count < 0 && this.#libc.errno() !== EINTR) {
         throw descriptorError(this.#libc.errno(), "Cannot select");

@@ -55,6 +55,9 @@ const ARENA_BYTES_MIN = 640 * 1024;
 /** 1,024 completions: some milliseconds of handlers at most, before what they wrote goes out. */
 const COMPLETIONS_MAX = 1024;
 
+/** As many while the runtime has work of its own: four requests, each of which is received and sent. */
+const SHARED_COMPLETIONS_MAX = 8;
+
 /** Options of the selector on io_uring; sizes for tests and for machines with little memory. */
 export interface UringOptions extends LibcOptions {
   /** The time to go by. Default: the system's. */
@@ -232,11 +235,11 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
     return this.ring.isReady;
   }
 
-  dispatch(): number {
+  dispatch(isShared: boolean): number {
     const { ring } = this;
     this.#parking.disarm();
     if (ring.isWorkDeferred) ring.submit();
-    if (!ring.take(COMPLETIONS_MAX)) return 0;
+    if (!ring.take(isShared ? SHARED_COMPLETIONS_MAX : COMPLETIONS_MAX)) return 0;
     const count = dispatchBacklog(ring, this.slots);
     this.buffers.publish();
     return count;

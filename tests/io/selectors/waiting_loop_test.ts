@@ -12,6 +12,8 @@ class Stage {
   readonly batches: number[] = [];
   /** What a dispatch does besides. */
   onDispatch = (): void => {};
+  /** Whether the last dispatch was to be a small one. */
+  isShared = false;
   nowMs = 0;
   wake = (): void => {};
   readonly loop: WaitingLoop;
@@ -27,8 +29,9 @@ class Stage {
     };
     this.loop = new WaitingLoop({
       source: {
-        dispatch: () => {
+        dispatch: (isShared) => {
           const count = this.batches.shift() ?? 0;
+          this.isShared = isShared;
           note(`dispatch ${count}`);
           this.onDispatch();
           return count;
@@ -105,6 +108,26 @@ Deno.test("while the runtime is busy with its own it gets more turns in a row, s
   stage.nowMs += 1e9;
   assertEquals(await stage.run(), ["dispatch 9", "flush", "park"]);
   assertEquals(await stage.run(), ["dispatch 0", "park"]); // It came back at once: nobody else had work.
+});
+
+Deno.test("beside a runtime with work of its own goes are short and batches small, for 64 goes", async () => {
+  const stage = new Stage();
+  const go = ["dispatch 9", "flush"];
+  stage.batches.push(9);
+  stage.onDispatch = () => void (stage.nowMs += 10);
+  await stage.run();
+  stage.nowMs += 1; // The runtime came back late once, and then never again.
+  assertEquals(await stage.run(), ["park"]);
+  stage.onDispatch = () => void (stage.nowMs += 0.04);
+  for (let i = 0; i < 63; i++) {
+    stage.batches.push(9, 9, 9);
+    assertEquals(await stage.run(), [...go, ...go, "park"], `go ${i}`); // 0.08 ms are more than 0.05.
+    assertEquals(stage.isShared, true);
+    stage.batches.length = 0;
+  }
+  stage.batches.push(9, 9, 9);
+  assertEquals(await stage.run(), [...go, ...go, ...go, "dispatch 0", "park"]);
+  assertEquals(stage.isShared, false);
 });
 
 Deno.test("what is posted runs from a dispatch of its own, after the end of the turn", async () => {
