@@ -75,9 +75,8 @@ async function probes(ms: number): Promise<Probes> {
 
 /** Answers both paths. */
 function handler(request: Request): Response | Promise<Response> {
-  const { pathname, searchParams } = new URL(request.url);
-  if (pathname !== "/probe") return new Response(PLAIN);
-  return probes(Number(searchParams.get("ms"))).then((result) => Response.json(result));
+  if (request.url.endsWith("/plain")) return new Response(PLAIN);
+  return probes(Number(new URL(request.url).searchParams.get("ms"))).then((result) => Response.json(result));
 }
 
 const address = { port: 0, hostname: "127.0.0.1" };
