@@ -2,10 +2,13 @@
  * How the runtime's loop is woken when a ring has completions.
  *
  * By the ring's own eventfd where the runtime waits for one (Deno): the kernel writes to it, with nothing in between, and only
- * while it is parked. Elsewhere the ring's descriptor is watched like any other (parking.ts).
+ * while it is parked. Elsewhere (Bun) that eventfd is watched like any other descriptor (parking.ts). Not the ring's own: it
+ * becomes readable when something is completed, but a ring whose work is deferred to its thread (`DEFER_TASKRUN`) completes
+ * nothing before that thread enters it again, so who sleeps until it is readable sleeps on (seen on Linux 6.18).
  *
  * @module
  */
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../ffi/constants.ts";
 import { EINTR } from "../ffi/errno.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Probe } from "../ffi/load.ts";
@@ -63,24 +66,18 @@ export function parkByEvent(libc: Libc, ring: Ring, onReady: () => void): Probe<
 
 class EventParking implements RingParking {
   readonly how = "woken by io_uring's eventfd";
-  readonly #libc: Libc;
   readonly #ring: Ring;
   readonly #wake: Wake;
-  readonly #eventfd: number;
-  readonly #one = new BigUint64Array(new ArrayBuffer(256), 0, 1);
+  readonly #event: EventCell;
 
   constructor(libc: Libc, ring: Ring, wake: Wake, eventfd: number) {
-    this.#libc = libc;
     this.#ring = ring;
     this.#wake = wake;
-    this.#eventfd = eventfd;
-    this.#one[0] = 1n;
+    this.#event = new EventCell(libc, eventfd);
   }
 
   park(): void {
-    if (this.#ring.arm()) return;
-    const { call } = this.#libc; // Something is there already, so we wake ourselves: the runtime's loop goes first.
-    while (call.write(this.#eventfd, this.#one, this.#libc.size(8)) < 0 && this.#libc.errno() === EINTR);
+    if (!this.#ring.arm()) this.#event.give(); // Something is there already: the runtime's loop goes first.
   }
 
   disarm(): void {
@@ -102,18 +99,66 @@ class EventParking implements RingParking {
 
 /** The second way; see the module's text. */
 export function parkByDescriptor(libc: Libc, ring: Ring, onReady: () => void): Probe<RingParking> {
-  const parking = probeParking(libc, ring.descriptor, onReady);
-  if (parking.found === null) return parking;
+  const eventfd = libc.call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (eventfd < 0) return { found: null, refusal: `eventfd fails with error ${libc.errno()}` };
+  const event = new EventCell(libc, eventfd);
+  const parking = probeParking(libc, eventfd, () => {
+    event.take();
+    onReady();
+  });
+  if (parking.found === null) {
+    libc.call.close(eventfd);
+    return parking;
+  }
   const { found } = parking;
+  ring.disarm();
+  const refusal = ring.registerEvent(eventfd);
+  if (refusal !== null) {
+    void found.close().then(() => libc.call.close(eventfd));
+    return { found: null, refusal };
+  }
   return {
     found: {
       how: found.how,
-      park: () => found.park(),
-      disarm: () => {}, // A wake that comes all the same finds nothing to do.
+      park: () => {
+        if (!ring.arm()) event.give(); // Something is there already.
+        found.park();
+      },
+      disarm: () => ring.disarm(),
       ref: () => found.ref(),
       unref: () => found.unref(),
-      close: () => found.close(),
+      close: async () => {
+        await found.close();
+        libc.call.close(eventfd);
+      },
     },
     refusal: null,
   };
+}
+
+/** The eventfd that a ring's completions are counted by. */
+class EventCell {
+  readonly #libc: Libc;
+  readonly #eventfd: number;
+  readonly #value = new BigUint64Array(new ArrayBuffer(256), 0, 1);
+
+  constructor(libc: Libc, eventfd: number) {
+    this.#libc = libc;
+    this.#eventfd = eventfd;
+  }
+
+  /** Makes it readable. */
+  give(): void {
+    const { call } = this.#libc;
+    this.#value[0] = 1n;
+    while (
+      call.write(this.#eventfd, this.#value, this.#libc.size(8)) < 0 && this.#libc.errno() === EINTR
+    );
+  }
+
+  /** Empties it. */
+  take(): void {
+    const { call } = this.#libc;
+    while (call.read(this.#eventfd, this.#value, this.#libc.size(8)) < 0 && this.#libc.errno() === EINTR);
+  }
 }

@@ -7,6 +7,7 @@ import { closingContract } from "./selector/closing.ts";
 import { type OpenSelector, type SelectorAbilities, type Subject, subject } from "./selector/harness.ts";
 import { openingContract } from "./selector/opening.ts";
 import { readingContract } from "./selector/reading.ts";
+import { socketsContract } from "./selector/sockets.ts";
 import { writingContract } from "./selector/writing.ts";
 
 export type { OpenSelector, SelectorAbilities };
@@ -25,5 +26,6 @@ export function selectorContract(name: string, open: OpenSelector, abilities: Se
     readingContract(one);
     closingContract(one);
     openingContract(one);
+    socketsContract(one);
   }
 }
