@@ -7,6 +7,7 @@ import { benchConnections } from "./connections.ts";
 import { benchFanout } from "./fanout.ts";
 import { benchFairness } from "./fairness.ts";
 import { benchHttp } from "./http.ts";
+import { benchMemory } from "./memory.ts";
 import { benchPool } from "./pool.ts";
 import { benchTcp } from "./tcp.ts";
 
@@ -17,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<v
   fanout: benchFanout,
   connections: benchConnections,
   fairness: benchFairness,
+  memory: benchMemory,
   pool: benchPool,
 };
 

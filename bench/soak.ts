@@ -1,25 +1,20 @@
 /**
  * `deno task soak [--minutes 10] [--clients 8]`: the ready-made server under every kind of use at once, for long.
  *
- * Strategy: plain requests, token streams read to their end, token streams left after two chunks, and readers of a
- * topic that reconnect with `Last-Event-ID` go on side by side until the time is over. Then these must hold:
- * nothing failed, no stream ended without its `[DONE]`, no reader missed or repeated an event, memory is flat (the
- * median of the last sixth of the samples against that of the second, the first being warm-up), and SIGTERM ends the
- * server with 0. Exits 1 if one does not.
- *
- * Known limit: the clients are `fetch` in this process and take more CPU than the server does.
+ * Strategy: plain requests, plain requests in pipelines of 16 as fast as the server answers them, token streams read to their
+ * end, token streams left after two chunks, and readers of a topic that reconnect with `Last-Event-ID` go on side by side
+ * until the time is over. Then these must hold: nothing failed, no stream ended without its `[DONE]`, no reader missed or
+ * repeated an event, memory is flat after the first minute (`support/growth.ts` has the rule), and SIGTERM ends the server
+ * with 0. Exits 1 if one does not.
  *
  * @module
  */
 import { rssBytes } from "../tests/support/rss.ts";
 import { type ServeProcess, spawnServe } from "../tests/support/spawn_serve.ts";
-import { median } from "./support/report.ts";
+import { judgeGrowth, type MemorySample } from "./support/growth.ts";
 
 /** Milliseconds between two looks at the server's memory. */
 const SAMPLE_MS = 1_000;
-
-/** How much more memory may be in use at the end: below this, garbage that is not collected yet looks like growth. */
-const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Milliseconds between two published events. */
 const PUBLISH_MS = 20;
@@ -30,11 +25,15 @@ const FINISH_MS = 3_000;
 /** Events after which a reader leaves and comes back. */
 const EVENTS_PER_READ = 50;
 
+/** Connections that pipeline, enough to keep a server's core busy, and requests under way on each. */
+const PIPELINES = 2;
+const PIPELINED = 16;
+
 /** Tokens of a stream, and how fast they come: half a second a stream. */
 const DEMO = { tokens: 100, tokens_per_second: 200 };
 
 /** How often each thing was done. */
-type Counts = Record<"requests" | "streams" | "streams left" | "events" | "reconnects", number>;
+type Counts = Record<"requests" | "pipelined" | "streams" | "streams left" | "events" | "reconnects", number>;
 
 interface Soak {
   readonly url: string;
@@ -64,6 +63,25 @@ async function requests(soak: Soak): Promise<void> {
     await response.text();
     if (!response.ok) throw new Error(`GET /healthz: ${response.status}`);
     soak.counts.requests++;
+  }
+}
+
+/** Sends requests in pipelines; sees that each is answered by 200. */
+async function pipelined(soak: Soak): Promise<void> {
+  const { hostname, port } = new URL(soak.url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const requests = new TextEncoder().encode(`GET /healthz HTTP/1.1\r\nHost: soak\r\n\r\n`.repeat(PIPELINED));
+  const buffer = new Uint8Array(64 * 1024);
+  const decoder = new TextDecoder();
+  while (!soak.over.aborted) {
+    for (let sent = 0; sent < requests.length;) sent += await connection.write(requests.subarray(sent));
+    let text = "";
+    for (let answers = 0; answers < PIPELINED; answers = text.split("HTTP/1.1 200 OK\r\n").length - 1) {
+      const count = await connection.read(buffer);
+      if (count === null) throw new Error(`the connection ended after ${answers} answers: ${text}`);
+      text += decoder.decode(buffer.subarray(0, count));
+    }
+    soak.counts.pipelined += PIPELINED;
   }
 }
 
@@ -145,15 +163,17 @@ async function until(soak: Soak, use: (soak: Soak) => Promise<void>): Promise<vo
 }
 
 /** Samples the server's memory until the time is over. */
-async function memory(soak: Soak, server: ServeProcess, samples: number[]): Promise<void> {
+async function memory(soak: Soak, server: ServeProcess, samples: MemorySample[]): Promise<void> {
   while (!soak.over.aborted) {
     await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-    samples.push(rssBytes(server.pid));
-    if (samples.length % 30 === 0) report(soak.counts, samples.at(-1) ?? 0);
+    const uses = Object.values(soak.counts).reduce((sum, count) => sum + count, 0);
+    samples.push({ rssBytes: rssBytes(server.pid), uses });
+    if (samples.length % 30 === 0) report(soak.counts, samples);
   }
 }
 
-function report(counts: Counts, rss: number): void {
+function report(counts: Counts, samples: readonly MemorySample[]): void {
+  const rss = samples.at(-1)?.rssBytes ?? NaN;
   const done = Object.entries(counts).map(([what, count]) => `${count} ${what}`).join(", ");
   console.log(`${done}; ${(rss / 2 ** 20).toFixed(1)} MiB`);
 }
@@ -170,13 +190,21 @@ async function soak(minutes: number, clients: number): Promise<string[]> {
   await using server = await spawnServe();
   const { data: [{ id: model }] } = await (await fetch(`${server.url}/v1/models`)).json();
   const over = new AbortController();
-  const counts: Counts = { requests: 0, streams: 0, "streams left": 0, events: 0, reconnects: 0 };
+  const counts: Counts = {
+    requests: 0,
+    pipelined: 0,
+    streams: 0,
+    "streams left": 0,
+    events: 0,
+    reconnects: 0,
+  };
   const state: Soak = { url: server.url, model, counts, over: over.signal };
   const timer = setTimeout(() => over.abort(), minutes * 60_000);
-  const samples: number[] = [];
+  const samples: MemorySample[] = [];
   const uses = [requests, streams, streamsLeft, events].flatMap((use) =>
     Array<typeof use>(clients).fill(use)
   );
+  uses.push(...Array<typeof pipelined>(PIPELINES).fill(pipelined));
   const running = [publish, ...uses].map((use) => until(state, use));
   const faults: string[] = [];
   try {
@@ -187,11 +215,14 @@ async function soak(minutes: number, clients: number): Promise<string[]> {
   over.abort();
   clearTimeout(timer);
   await Promise.allSettled(running);
-  const sixth = Math.max(1, Math.floor(samples.length / 6));
-  const grown = median(samples.slice(-sixth)) - median(samples.slice(sixth, 2 * sixth));
-  report(counts, samples.at(-1) ?? 0);
-  console.log(`memory: ${(grown / 2 ** 20).toFixed(1)} MiB more at the end than after warm-up`);
-  if (!(grown <= GROWTH_BYTES_MAX)) faults.push("memory grew");
+  report(counts, samples);
+  const { grownBytes, uses: judged, fault } = judgeGrowth(samples);
+  console.log(
+    `memory: ${
+      (grownBytes / 2 ** 20).toFixed(1)
+    } MiB more at the end than after warm-up, over ${judged} uses`,
+  );
+  if (fault !== null) faults.push(fault);
   for (const [what, count] of Object.entries(counts)) if (count === 0) faults.push(`no ${what}`);
   const { code } = await server.stop("SIGTERM");
   if (code !== 0) faults.push(`SIGTERM ended the server with ${code}: ${server.stderr.text}`);

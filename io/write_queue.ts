@@ -230,6 +230,7 @@ export class WriteQueue {
     }
     this.#offset = offset;
     if (count === 1 && parts.length === 1) parts.pop(); // The usual case; keeps the array's memory for the next turn.
+    else if (count > 0 && count === parts.length) this.#parts = slimArray(); // And here not to keep what a burst took.
     else if (count > 0) parts.splice(0, count);
   }
 
