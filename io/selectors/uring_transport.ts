@@ -50,6 +50,9 @@ import { cancelAll, cancelOne, KIND, setAddress, type UringHost, type UringReade
 const LINGER_NONE = new Int32Array(new ArrayBuffer(64), 0, 2);
 LINGER_NONE[0] = 1;
 
+/** `struct sockaddr` of nobody (`AF_UNSPEC`, which is 0). */
+const NOBODY = new Uint8Array(new ArrayBuffer(64), 0, 16);
+
 /** What becomes of the connection's descriptor. */
 type Ending = "none" | "cancelling" | "closing";
 
@@ -57,6 +60,14 @@ type Ending = "none" | "cancelling" | "closing";
 export function resetOnClose(host: Pick<UringHost, "libc">, descriptor: number): void {
   // It fails only for what is no socket that could be reset any more.
   host.libc.call.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, LINGER_NONE, 8);
+}
+
+/**
+ * Resets a TCP connection now, although entries are under way that keep its descriptor open for a while: connecting to nobody
+ * does (connect(2): "may dissolve the association"; Linux sends RST). A Unix socket has no reset and is left as it is.
+ */
+function resetNow(host: UringHost, descriptor: number): void {
+  if (host.libc.call.connect(descriptor, NOBODY, NOBODY.length) < 0) resetOnClose(host, descriptor);
 }
 
 /** A transport on io_uring; see the module's text. */
@@ -81,7 +92,6 @@ export class UringTransport extends TransportBase implements UringReader {
   #sentBytes = 0;
   #slab: Block | null = null;
   #ending: Ending = "none";
-  #isReset = false;
   #error: Error | null = null;
 
   /**
@@ -321,7 +331,8 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   protected override reset(): void {
-    this.#isReset = true;
+    // A descriptor that is being closed may be another's by now; what is still to be sent then is the kernel's own.
+    if (this.#ending !== "closing") resetNow(this.#host, this.#descriptor);
     this.#finish();
   }
 
@@ -343,7 +354,6 @@ export class UringTransport extends TransportBase implements UringReader {
 
   #closeDescriptor(): void {
     this.#ending = "closing";
-    if (this.#isReset) resetOnClose(this.#host, this.#descriptor);
     this.#host.ring.prepare(OP.close, this.#descriptor, this.#slot, KIND.close);
     this.#under++;
     this.#host.loop.openTurn();
