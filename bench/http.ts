@@ -1,5 +1,5 @@
 /**
- * HTTP/1.1 in one run: Sluice (on the native selector and, on Linux, on epoll) against Deno.serve, node:http and Bun.serve.
+ * HTTP/1.1 in one run: Sluice (on the native selector and, on Linux, on epoll and io_uring) against Deno.serve, node:http and Bun.serve.
  *
  * Every server answers the same routes (`servers/`), runs alone on core 0 while `wrk` loads it from core 1, and all of
  * them take turns scenario by scenario, round by round; figures are medians over rounds. CPU per request is the
@@ -70,7 +70,7 @@ function options(args: readonly string[]): Options {
   };
 }
 
-/** Starts the servers named (all if none is), Sluice on two selectors; returns them by name. */
+/** Starts the servers named (all if none is), Sluice on three selectors; returns them by name. */
 async function startAll(names: readonly string[]): Promise<Map<string, Measured>> {
   const runtimes = await installRuntimes();
   const folder = new URL("servers/", import.meta.url).pathname;
@@ -82,8 +82,10 @@ async function startAll(names: readonly string[]): Promise<Map<string, Measured>
   };
   await start("Sluice", ["env", "SLUICE_SELECTOR=native", ...denoRun, `${folder}sluice.ts`]);
   if (Deno.build.os === "linux") {
-    const command = ["env", "SLUICE_SELECTOR=epoll", ...denoRun, "--allow-ffi", `${folder}sluice.ts`];
-    await start("Sluice, epoll", command);
+    for (const kind of ["epoll", "uring"]) {
+      const command = ["env", `SLUICE_SELECTOR=${kind}`, ...denoRun, "--allow-ffi", `${folder}sluice.ts`];
+      await start(`Sluice, ${kind}`, command);
+    }
   }
   await start("Deno.serve", [...denoRun, `${folder}deno_serve.ts`]);
   await start("Bun.serve", [runtimes.bun, `${folder}bun_serve.ts`]);

@@ -1,7 +1,9 @@
+import { connect } from "node:net";
 import { assertEquals, assertMatch } from "@std/assert";
 import { probeLibc } from "../../../io/ffi/libc.ts";
 import { LibcKernel } from "../../../io/ffi/uring_kernel.ts";
 import { OP } from "../../../io/ffi/uring_layout.ts";
+import { openUring } from "../../../io/selectors/uring.ts";
 import {
   parkByDescriptor,
   parkByEvent,
@@ -9,6 +11,7 @@ import {
   type RingParkingWay,
 } from "../../../io/selectors/uring_parking.ts";
 import { Ring } from "../../../io/selectors/uring_ring.ts";
+import { Recorder } from "../../contracts/selector/recorder.ts";
 
 /** Runs with a ring parked in one way; `ready` resolves with the next wake. */
 async function withParking(
@@ -71,3 +74,27 @@ Deno.test("the first way that works is taken, and if none does all reasons are t
   assertMatch(refusal!, /no eventfd; no thread/);
   libc.close();
 });
+
+for (
+  const [name, ways] of Object.entries({ "by any way": undefined, "as a descriptor": [parkByDescriptor] })
+) {
+  Deno.test(`a selector parked ${name} hears a peer that is not its own`, async () => {
+    // Its own would have the kernel look at the ring with each call of theirs.
+    await using selector = openUring(ways === undefined ? {} : { ways });
+    const server = new Recorder({ received: (bytes, transport) => transport.write(bytes) });
+    const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, () => server);
+    const peer = connect((listener.addr as Deno.NetAddr).port, "127.0.0.1");
+    const echoed = new Promise<string>((resolve, reject) => {
+      peer.on("error", reject);
+      peer.once("data", (first) => {
+        peer.once("data", (second) => resolve(`${first}${second}`));
+        peer.write("again");
+      });
+    });
+    peer.write("once ");
+    assertEquals(await echoed, "once again");
+    peer.end();
+    await server.untilClosed();
+    await listener.close();
+  });
+}

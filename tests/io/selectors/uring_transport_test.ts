@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
+import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from "../../../io/ffi/constants.ts";
+import { ECONNRESET } from "../../../io/ffi/errno.ts";
+import { SocketAddress } from "../../../io/ffi/layout.ts";
 import { openUring, type UringOptions, type UringSelector } from "../../../io/selectors/uring.ts";
 import { MESSAGES_BYTES } from "../../../io/selectors/uring_messages.ts";
 import { SharedChunk } from "../../../io/shared_chunk.ts";
@@ -23,6 +26,9 @@ async function withUring(
 function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
+
+/** A socket option of Linux's: how long a receive waits. */
+const SO_RCVTIMEO = 20;
 
 /** More than a pair of sockets holds. */
 const MUCH = 16 << 20;
@@ -183,5 +189,27 @@ Deno.test("a connection that fails while others write to it gives everything bac
     await client.untilClosed();
     chunk.release();
     assertEquals([chunk.refs, reader.calls], [0, []]);
+  });
+});
+
+Deno.test("an abort is a reset at once, although a receive is still under way", async () => {
+  await withUring({}, async (selector) => {
+    const server = new Recorder();
+    const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, () => server);
+    const { libc } = selector;
+    const peer = libc.call.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const address = new SocketAddress();
+    address.setIp(libc, "127.0.0.1", (listener.addr as Deno.NetAddr).port);
+    const timeout = new BigInt64Array([10n, 0n]); // `struct timeval`: so that a failure is one, and no wait for ever.
+    libc.call.setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, new Int32Array(timeout.buffer), 16);
+    assertEquals(libc.call.connect(peer, address.bytes, address.length), 0);
+    await server.until(() => server.calls.includes("opened"));
+    server.transport.abort();
+    // This holds the thread, so that no entry can end before.
+    assertEquals(libc.call.recv(peer, new Uint8Array(8), libc.size(8), 0), -1);
+    assertEquals(libc.errno(), ECONNRESET);
+    libc.call.close(peer);
+    await server.untilClosed();
+    await listener.close();
   });
 });
