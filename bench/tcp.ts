@@ -13,8 +13,8 @@
  * Not controlled: other guests of the machine (hence turns, medians and ratios) and the processor's clock. Of a round
  * trip's CPU about 6 µs are the kernel's on the machine this was written on: no server can be below that.
  *
- * Run: `deno task bench tcp [--rounds 5] [--seconds 3] [--only line] [--dry]`. Results are written down unless `--only`
- * or `--dry` is given.
+ * Run: `deno task bench tcp [--rounds 5] [--seconds 3] [--only line] [--servers Bun] [--dry]`. Results are written
+ * down unless `--only`, `--servers` or `--dry` is given.
  *
  * @module
  */
@@ -51,6 +51,8 @@ interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly only: string;
+  /** Only servers whose name has this in it, and those they are compared with. */
+  readonly servers: string;
   readonly dry: boolean;
 }
 
@@ -64,6 +66,7 @@ function options(args: readonly string[]): Options {
     rounds: Number(value("rounds", "5")),
     seconds: Number(value("seconds", "3")),
     only: value("only", ""),
+    servers: value("servers", ""),
     dry: args.includes("--dry"),
   };
 }
@@ -71,8 +74,11 @@ function options(args: readonly string[]): Options {
 /** All servers, in the order of the table. */
 function contenders(runtimes: Runtimes, python: Python): Contender[] {
   const folder = new URL("servers/", import.meta.url).pathname;
-  const deno = [runtimes.deno, "run", "--allow-net", "--allow-env=SLUICE_SELECTOR"];
+  const deno = [runtimes.deno, "run", "--allow-net"];
   const node = [runtimes.node, "--no-warnings"];
+  // io_uring's rings need all of FFI, and the choice of a selector is read from the environment.
+  const withFfi = [...deno, "--allow-ffi", "--allow-env=SLUICE_SELECTOR"];
+  const on = (selector: string, run: readonly string[]) => ["env", `SLUICE_SELECTOR=${selector}`, ...run];
   const of = (name: string, base: string, run: readonly string[], file: string): Contender => ({
     name,
     base,
@@ -84,12 +90,16 @@ function contenders(runtimes: Runtimes, python: Python): Contender[] {
     command: (mode) => [python.path, `${folder}asyncio_tcp.py`, mode, api, loop],
   });
   return [
-    of("Sluice streams, Deno", "Deno.listen", deno, "sluice_tcp.ts"),
+    of("Sluice streams, Deno native", "Deno.listen", deno, "sluice_tcp.ts"),
+    of("Sluice streams, Deno epoll", "Deno.listen", on("epoll", withFfi), "sluice_tcp.ts"),
+    of("Sluice streams, Deno uring", "Deno.listen", on("uring", withFfi), "sluice_tcp.ts"),
     of("Deno.listen", "Deno.listen", deno, "deno_tcp.ts"),
     of("node:net, Deno", "Deno.listen", deno, "node_tcp.ts"),
     of("Sluice streams, Node", "node:net", node, "sluice_tcp.ts"),
     of("node:net", "node:net", node, "node_tcp.ts"),
-    of("Sluice streams, Bun", "Bun.listen", [runtimes.bun], "sluice_tcp.ts"),
+    of("Sluice streams, Bun native", "Bun.listen", on("native", [runtimes.bun]), "sluice_tcp.ts"),
+    of("Sluice streams, Bun epoll", "Bun.listen", on("epoll", [runtimes.bun]), "sluice_tcp.ts"),
+    of("Sluice streams, Bun uring", "Bun.listen", on("uring", [runtimes.bun]), "sluice_tcp.ts"),
     of("Bun.listen", "Bun.listen", [runtimes.bun], "bun_tcp.ts"),
     py("asyncio streams", "asyncio Protocol", "streams", "asyncio"),
     py("asyncio Protocol", "asyncio Protocol", "protocol", "asyncio"),
@@ -174,11 +184,13 @@ async function versionLine(runtimes: Runtimes, python: Python): Promise<string> 
 /** Runs it all and writes the section. */
 export async function benchTcp(args: readonly string[]): Promise<void> {
   const chosen = options(args);
-  const { rounds, seconds, only, dry } = chosen;
+  const { rounds, seconds, only, servers, dry } = chosen;
   await needProgram("taskset", "util-linux");
   const runtimes = await installRuntimes();
   const python = await needPython();
-  const all = contenders(runtimes, python);
+  const everyone = contenders(runtimes, python);
+  const wanted = everyone.filter(({ name }) => name.includes(servers));
+  const all = everyone.filter(({ name }) => wanted.some((one) => one.name === name || one.base === name));
   const rows: string[][] = [];
   const memory: string[] = [];
   for (const mode of MODES) {
@@ -206,7 +218,9 @@ export async function benchTcp(args: readonly string[]): Promise<void> {
       table(head, rows)
     }\n\n${memory.join("\n\n")}\n`;
   console.log(body);
-  if (only === "" && !dry) await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "TCP", body);
+  if (only === "" && servers === "" && !dry) {
+    await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "TCP", body);
+  }
 }
 
 if (import.meta.main) await benchTcp(Deno.args);

@@ -2,7 +2,7 @@
  * The reading half of a connection for code that awaits: asyncio's `StreamReader` in camelCase, with a signal and a
  * deadline on every wait.
  *
- * Strategy: at most one read waits. It is kept as an `attempt` on the queue of bytes; whatever comes (bytes, the end, an
+ * Strategy: at most one read waits. It is kept as an `#attempt` on the queue of bytes; whatever comes (bytes, the end, an
  * error) tries it again. So a read costs one promise, what is there already costs no wait, and a read that is given up
  * has taken nothing: the bytes stay for the next one.
  *
@@ -49,17 +49,15 @@ export interface ReadOptions extends WaitOptions {
 /** A separator: bytes, or text that is encoded as UTF-8. At least one byte. */
 export type Separator = Uint8Array | string;
 
-/** Looks whether the read can be done: its result, `null` when it needs more, or throws. */
-type Attempt = () => Uint8Array<ArrayBuffer> | null;
+/** Looks whether the present read can be done: its result, `null` when it needs more, or throws. */
+type Attempt = (this: StreamReader) => Uint8Array<ArrayBuffer> | null;
 
-interface PendingRead {
-  readonly attempt: Attempt;
-  /** Bytes it is known to need; 0 when not known. */
-  readonly wantedBytes: number;
-  readonly resolve: (bytes: Uint8Array<ArrayBuffer>) => void;
-  readonly reject: (error: unknown) => void;
-  watch: DeadlineWatch | null;
-}
+type Resolve = (bytes: Uint8Array<ArrayBuffer>) => void;
+
+type Reject = (error: unknown) => void;
+
+/** For who waits without a signal and a deadline. */
+const NO_OPTIONS: ReadOptions = {};
 
 /**
  * Reads a stream of bytes: by size, by line, by separator, or to its end.
@@ -83,7 +81,22 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   readonly #timers: Timers;
   readonly #transport: Pick<Transport, "pauseReading" | "resumeReading"> | null;
   readonly #queue = new ByteQueue();
-  #pending: PendingRead | null = null;
+  // The present read, in fields and not in closures of its own: a read that has to wait is what a connection does most,
+  // and all that it makes is its promise.
+  #attempt: Attempt = this.#takeSome;
+  /** Bytes it asks for, or allows. */
+  #count = 0;
+  /** Bytes at the front that it has searched. */
+  #searched = 0;
+  #separators: readonly Uint8Array[] = [];
+  /** Settle it; `null` while no read waits. */
+  #resolve: Resolve | null = null;
+  #reject: Reject | null = null;
+  #watch: DeadlineWatch | null = null;
+  readonly #wait = (resolve: Resolve, reject: Reject): void => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  };
   #isPaused = false;
   #isEnded = false;
   #error: Error | null = null;
@@ -117,26 +130,9 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
    * @throws LimitOverrunError when there are more than `maxBytes` before the end (they stay in the reader); the
    *   connection's error; what `WaitOptions` says; ConcurrentReadError; RangeError for an `n` that is not whole
    */
-  read(n = -1, options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    if (n < 0) return this.#readAll(options);
-    const attempt = () => {
-      checkCount(n, "read");
-      const length = this.#queue.length;
-      if (length === 0 && n > 0 && !this.#isEnded) return this.#needMore();
-      return this.#queue.take(Math.min(n, length));
-    };
-    return this.#run("read", attempt, 0, options);
-  }
-
-  #readAll(options: ReadOptions): Promise<Uint8Array<ArrayBuffer>> {
-    const maxBytes = options.maxBytes ?? READ_ALL_BYTES_MAX;
-    const attempt = () => {
-      checkCount(maxBytes, "read at most");
-      const length = this.#queue.length;
-      if (length > maxBytes) throw new LimitOverrunError(length, maxBytes, "Cannot read to the end");
-      return this.#isEnded ? this.#queue.take(length) : this.#needMore();
-    };
-    return this.#run("read", attempt, 0, options);
+  read(n = -1, options: ReadOptions = NO_OPTIONS): Promise<Uint8Array<ArrayBuffer>> {
+    if (n < 0) return this.#run("read", this.#takeAll, options.maxBytes ?? READ_ALL_BYTES_MAX, options);
+    return this.#run("read", this.#takeSome, n, options);
   }
 
   /**
@@ -148,15 +144,8 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
    * @throws IncompleteReadError with the `partial` bytes when the stream ends before; the connection's error (what came
    *   stays in the reader); what `WaitOptions` says; ConcurrentReadError; RangeError unless `n` is whole and from 0 on
    */
-  readExactly(n: number, options: WaitOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const attempt = () => {
-      checkCount(n, "read exactly");
-      const length = this.#queue.length;
-      if (length >= n) return this.#queue.take(n);
-      if (this.#isEnded) throw new IncompleteReadError(this.#queue.take(length), n);
-      return this.#needMore();
-    };
-    return this.#run("read exactly", attempt, n, options);
+  readExactly(n: number, options: WaitOptions = NO_OPTIONS): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#run("read exactly", this.#takeExactly, n, options);
   }
 
   /**
@@ -172,24 +161,9 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
    */
   readUntil(
     separators: Separator | readonly Separator[],
-    options: WaitOptions = {},
+    options: WaitOptions = NO_OPTIONS,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    let sorted: Uint8Array[] = [];
-    let searched = 0;
-    const attempt = () => {
-      if (sorted.length === 0) sorted = toSeparators(separators);
-      const match = this.#queue.find(sorted, searched);
-      if (match !== null) {
-        if (match.start > this.limitBytes) throw new LimitOverrunError(match.start, this.limitBytes);
-        return this.#queue.take(match.end);
-      }
-      // All but what may be the beginning of a separator.
-      searched = Math.max(0, this.#queue.length + 1 - sorted.at(-1)!.length);
-      if (searched > this.limitBytes) throw new LimitOverrunError(searched, this.limitBytes);
-      if (this.#isEnded) throw new IncompleteReadError(this.#queue.take(this.#queue.length), null);
-      return this.#needMore();
-    };
-    return this.#run("read until", attempt, 0, options);
+    return this.#run("read until", this.#takeUntil, 0, options, separators);
   }
 
   /**
@@ -201,20 +175,8 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
    *   or what came of it when its end has not come; the connection's error (what came stays in the reader); what
    *   `WaitOptions` says; ConcurrentReadError
    */
-  readLine(options: WaitOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    let searched = 0;
-    const attempt = () => {
-      const queue = this.#queue;
-      const index = queue.indexOf(LINE_FEED, searched);
-      searched = index < 0 ? queue.length : index;
-      if (searched > this.limitBytes) {
-        queue.skip(index < 0 ? searched : index + 1);
-        throw new LimitOverrunError(searched, this.limitBytes);
-      }
-      if (index >= 0) return queue.take(index + 1);
-      return this.#isEnded ? queue.take(queue.length) : this.#needMore();
-    };
-    return this.#run("read a line", attempt, 0, options);
+  readLine(options: WaitOptions = NO_OPTIONS): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#run("read a line", this.#takeLine, 0, options);
   }
 
   /** Whether the stream ended and everything was read. */
@@ -273,15 +235,16 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
    */
   feed(bytes: Uint8Array): void {
     if (this.#isEnded || bytes.length === 0) return;
-    const pending = this.#pending;
-    const unread = this.#queue.length + bytes.length;
-    if (pending !== null && this.#queue.length === 0) {
-      this.#queue.lend(bytes);
-      this.#tryPending();
-      this.#queue.keep();
+    const queue = this.#queue;
+    const unread = queue.length + bytes.length;
+    if (this.#resolve !== null && unread === bytes.length) {
+      queue.lend(bytes);
+      this.#tryWaiting();
+      queue.keep();
     } else {
-      this.#queue.push(bytes, pending?.wantedBytes);
-      this.#tryPending();
+      const isExact = this.#resolve !== null && this.#attempt === this.#takeExactly;
+      queue.push(bytes, isExact ? this.#count : 0);
+      this.#tryWaiting();
     }
     this.#holdBack(unread);
   }
@@ -289,14 +252,64 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   /** The stream ended. For the protocol that owns the reader. */
   feedEnd(): void {
     this.#isEnded = true;
-    this.#tryPending();
+    this.#tryWaiting();
   }
 
   /** The connection failed; means nothing after the end. For the protocol that owns the reader. */
   feedError(error: Error): void {
     if (this.#isEnded) return;
     this.#error = error;
-    this.#tryPending();
+    this.#tryWaiting();
+  }
+
+  // ---- attempts --------------------------------------------------------------------------------------------------
+
+  #takeSome(): Uint8Array<ArrayBuffer> | null {
+    checkCount(this.#count, "read");
+    const { length } = this.#queue;
+    if (length === 0 && this.#count > 0 && !this.#isEnded) return this.#needMore();
+    return this.#queue.take(Math.min(this.#count, length));
+  }
+
+  #takeAll(): Uint8Array<ArrayBuffer> | null {
+    checkCount(this.#count, "read at most");
+    const { length } = this.#queue;
+    if (length > this.#count) throw new LimitOverrunError(length, this.#count, "Cannot read to the end");
+    return this.#isEnded ? this.#queue.take(length) : this.#needMore();
+  }
+
+  #takeExactly(): Uint8Array<ArrayBuffer> | null {
+    checkCount(this.#count, "read exactly");
+    const { length } = this.#queue;
+    if (length >= this.#count) return this.#queue.take(this.#count);
+    if (this.#isEnded) throw new IncompleteReadError(this.#queue.take(length), this.#count);
+    return this.#needMore();
+  }
+
+  #takeUntil(): Uint8Array<ArrayBuffer> | null {
+    const match = this.#queue.find(this.#separators, this.#searched);
+    if (match !== null) {
+      if (match.start > this.limitBytes) throw new LimitOverrunError(match.start, this.limitBytes);
+      return this.#queue.take(match.end);
+    }
+    // All but what may be the beginning of a separator.
+    this.#searched = Math.max(0, this.#queue.length + 1 - this.#separators.at(-1)!.length);
+    if (this.#searched > this.limitBytes) throw new LimitOverrunError(this.#searched, this.limitBytes);
+    if (this.#isEnded) throw new IncompleteReadError(this.#queue.take(this.#queue.length), null);
+    return this.#needMore();
+  }
+
+  #takeLine(): Uint8Array<ArrayBuffer> | null {
+    const queue = this.#queue;
+    const index = queue.indexOf(LINE_FEED, this.#searched);
+    const searched = index < 0 ? queue.length : index;
+    this.#searched = searched;
+    if (searched > this.limitBytes) {
+      queue.skip(index < 0 ? searched : index + 1);
+      throw new LimitOverrunError(searched, this.limitBytes);
+    }
+    if (index >= 0) return queue.take(index + 1);
+    return this.#isEnded ? queue.take(queue.length) : this.#needMore();
   }
 
   /** What an attempt does when there is too little: throws what stopped the stream, or waits. */
@@ -305,54 +318,73 @@ export class StreamReader implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     return null;
   }
 
+  // ---- the present read ------------------------------------------------------------------------------------------
+
   /** Does a read now if it can be done, otherwise keeps it until it can. */
   #run(
     doing: string,
     attempt: Attempt,
-    wantedBytes: number,
+    count: number,
     options: WaitOptions,
+    separators: Separator | readonly Separator[] | null = null,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#pending !== null) return Promise.reject(new ConcurrentReadError(doing));
+    if (this.#resolve !== null) return Promise.reject(new ConcurrentReadError(doing));
+    this.#attempt = attempt;
+    this.#count = count;
+    this.#searched = 0;
     try {
       options.signal?.throwIfAborted();
-      const bytes = attempt();
+      if (separators !== null) this.#separators = toSeparators(separators);
+      const bytes = this.#attempt();
       if (bytes !== null) return Promise.resolve(bytes);
+      if (options !== NO_OPTIONS) this.#watch = this.#watchFor(doing, options);
     } catch (error) {
       return Promise.reject(error);
     } finally {
       if (this.#isPaused && this.#queue.length <= this.limitBytes) this.#resume();
     }
-    return new Promise((resolve, reject) => {
-      const pending: PendingRead = { attempt, wantedBytes, resolve, reject, watch: null };
-      pending.watch = watchDeadline(this.#timers, options, `Cannot ${doing}`, (error) => {
-        this.#pending = null;
-        this.#holdBack(this.#queue.length);
-        reject(error);
-      });
-      this.#pending = pending;
-      if (this.#isPaused) this.#resume();
-    });
+    if (this.#isPaused) this.#resume();
+    return new Promise(this.#wait);
   }
 
-  /** Tries the read that waits once more. */
-  #tryPending(): void {
-    const pending = this.#pending;
-    if (pending === null) return;
+  /** Tries the read that waits once more, if one does. */
+  #tryWaiting(): void {
+    const resolve = this.#resolve;
+    if (resolve === null) return;
     try {
-      const bytes = pending.attempt();
+      const bytes = this.#attempt();
       if (bytes === null) return;
-      pending.resolve(bytes);
+      resolve(bytes);
     } catch (error) {
-      pending.reject(error);
+      this.#reject!(error);
     }
-    pending.watch?.stop();
-    this.#pending = null;
+    this.#watch?.stop();
+    this.#forget();
+  }
+
+  #watchFor(doing: string, options: WaitOptions): DeadlineWatch | null {
+    return watchDeadline(this.#timers, options, `Cannot ${doing}`, (error) => this.#giveUp(error));
+  }
+
+  /** The signal or the deadline ended the wait. */
+  #giveUp(error: unknown): void {
+    const reject = this.#reject!;
+    this.#forget();
+    this.#holdBack(this.#queue.length);
+    reject(error);
+  }
+
+  /** No read waits any more. */
+  #forget(): void {
+    this.#watch = null;
+    this.#resolve = null;
+    this.#reject = null;
   }
 
   /** Pauses the transport when more was unread than may be, no read waits for more, and it did not fall to the limit. */
   #holdBack(unread: number): void {
     if (unread <= 2 * this.limitBytes || this.#queue.length <= this.limitBytes) return;
-    if (this.#pending !== null || this.#isPaused) return;
+    if (this.#resolve !== null || this.#isPaused) return;
     this.#isPaused = true;
     this.#transport?.pauseReading();
   }

@@ -20,6 +20,9 @@ import type { Addr, Transport } from "./selector.ts";
 import type { SharedChunk } from "./shared_chunk.ts";
 import type { WriteGate } from "./write_gate.ts";
 
+/** For who waits without a signal and a deadline. */
+const NO_OPTIONS: WaitOptions = {};
+
 /**
  * Writes a stream of bytes. `listen` and `connect` make it.
  *
@@ -113,7 +116,7 @@ export class StreamWriter {
    * @throws the connection's error when it is lost, or ConnectionClosedError when it was closed in order, also while
    *   waiting; on a connection that is closing it waits for that. What `WaitOptions` says. TooManyWaitersError
    */
-  drain(options: WaitOptions = {}): Promise<void> {
+  drain(options: WaitOptions = NO_OPTIONS): Promise<void> {
     return this.#gate.drain(this.transport.isClosing, options);
   }
 

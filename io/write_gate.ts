@@ -12,6 +12,9 @@ import { ConnectionClosedError } from "./errors.ts";
 import type { Timers } from "./selector.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
+/** What a drain is that need not wait: one for all, since nothing can be told from it. */
+const DRAINED: Promise<void> = Promise.resolve();
+
 /** Holds writers back while a connection's buffer is full, and lets them know when it is gone. */
 export class WriteGate {
   readonly #drains: WaitQueue<void>;
@@ -70,7 +73,7 @@ export class WriteGate {
   drain(isClosing: boolean, options: WaitOptions): Promise<void> {
     if (this.#isClosed) return Promise.reject(this.#closedError());
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    if (!this.#isPaused && !isClosing) return Promise.resolve();
+    if (!this.#isPaused && !isClosing) return DRAINED;
     return this.#drains.wait(options, "Cannot drain");
   }
 

@@ -7,9 +7,12 @@
 import process from "node:process";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 
+/** Where microtasks are queued: `queueMicrotask` makes an object for tracing of each on Node, and checks what it was given on Deno. */
+const SETTLED = Promise.resolve();
+
 /** Runs a function once, when the present turn ends. */
 export function afterTurn(run: () => void): void {
-  queueMicrotask(() => process.nextTick(run));
+  void SETTLED.then(() => process.nextTick(run));
 }
 
 /**
