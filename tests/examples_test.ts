@@ -25,18 +25,21 @@ interface Example extends Child {
 
 /** What an example is told beside the port, where that is not its defaults. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  "embedded_in_hono.ts": ["http://127.0.0.1:9"], // where nobody listens
   "thousand_chats.ts": ["1000", "1"],
 };
 
 /** Starts an example as its first comment says, on a free port. */
 async function start(name: string): Promise<Example> {
   const source = await Deno.readTextFile(new URL(name, FOLDER));
-  const [, command = ""] = /`deno (run .*?\.ts)/.exec(source) ?? [];
-  const child = spawnChild("deno", [...command.split(" "), "0", ...ARGUMENTS[name] ?? []], {
+  const [, command = ""] = /`deno ((?:run|serve) .*?\.ts)/.exec(source) ?? [];
+  const isServe = command.startsWith("serve "); // It has its port among its flags, and says it among its errors.
+  const args = isServe ? command.replace("--port 8000", "--port 0") : `${command} 0`;
+  const child = spawnChild("deno", [...args.split(" "), ...ARGUMENTS[name] ?? []], {
     cwd: new URL("../", FOLDER),
   });
   try {
-    const [, url = ""] = await child.stdout.match(/listening on (\S+)\n/);
+    const [, url = ""] = await (isServe ? child.stderr : child.stdout).match(/istening on (\S+?)\/?\s/);
     return { ...child, url, port: Number(new URL(url).port) };
   } catch (cause) {
     await child.stop("SIGKILL");
@@ -126,6 +129,32 @@ const TRIALS: Readonly<Record<string, (example: Example) => Promise<void>>> = {
     await (await post(`${url}/events/t`, "second")).body?.cancel();
     const [second] = await events(`${url}/events/t`, 1, { "last-event-id": id });
     assertEquals(second!.data, "second");
+  },
+
+  async "deno_serve_entry.ts"({ url }) {
+    assertEquals(await (await fetch(url)).text(), "from deno serve\n");
+    assertEquals(await (await post(`${url}/echo`, "there and back")).text(), "there and back");
+    assertEquals((await events(`${url}/count`, 3)).map(({ data }) => data), ["1", "2", "3"]);
+  },
+
+  async "embedded_in_hono.ts"({ url }) {
+    assertEquals(await (await fetch(url)).text(), "hello from Hono\n");
+    const id = await (await post(`${url}/events/t`, "first")).text();
+    await (await post(`${url}/events/t`, "second")).body?.cancel();
+    const [second] = await events(`${url}/events/t`, 1, { "last-event-id": id });
+    assertEquals(second!.data, "second");
+    const unreachable = await fetch(`${url}/v1/models`);
+    assertEquals([unreachable.status, (await unreachable.json()).status], [502, 502]);
+  },
+
+  async "std_http_files.ts"({ url }) {
+    const text = await Deno.readTextFile(new URL("hello.ts", FOLDER));
+    const whole = await fetch(`${url}/files/hello.ts`);
+    assertEquals([whole.status, await whole.text()], [200, text]);
+    const part = await fetch(`${url}/files/hello.ts`, { headers: { range: "bytes=4-9" } });
+    assertEquals([part.status, await part.text()], [206, text.slice(4, 10)]);
+    const none = await fetch(`${url}/nothing`);
+    assertEquals([none.status, await none.text()], [404, "no such route\n"]);
   },
 
   async "hono_app.ts"({ url }) {
