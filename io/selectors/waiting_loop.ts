@@ -8,8 +8,8 @@
  * loop once, and parks. If the queue is still ready, that wakes it, but *through* what the runtime waits by, so that the
  * runtime has looked at all its own sockets before. This is the point of it: on Deno a loop that gives way by `setImmediate`
  * alone, or is ready again at once, sees the runtime look at its own sockets only every sixtieth time. When the runtime came back
- * late it had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`, and for the next
- * `SHARED_GOES` goes both share the thread in smaller parts: goes of `SHARED_GO_MS`, and small batches.
+ * late it had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`. As long as it was so after
+ * `SHARED_FROM` of the goes, both share the thread in smaller parts: goes of `SHARED_GO_MS`, and small batches.
  *
  * ```text
  *            signal            batch, end of turn: again while there is more and time is left
@@ -73,8 +73,14 @@ const GO_MS = 0.2;
  */
 const SHARED_GO_MS = 0.05;
 
-/** 64 goes, some 4 ms, is how long the runtime's work is remembered: longer than what it awaits from nearby takes to come. */
-const SHARED_GOES = 64;
+/** A sixteenth: what the last sixteen goes or so found says whether the runtime has work of its own. */
+const BUSY_DRIFT = 1 / 16;
+
+/**
+ * A quarter. What the runtime awaits from nearby comes after every go or every second; a thread that is interrupted or has to
+ * give up its core looks the same after one go in ten, and must not halve what the loop does for that.
+ */
+const SHARED_FROM = 1 / 4;
 
 /** One event is likely the last for now (a client that waits for its answer), and asking again costs a system call. */
 const MORE_LIKELY_MIN = 2;
@@ -114,7 +120,8 @@ export class WaitingLoop {
   #isGivingWay = false;
   #gaveWayMs = 0;
   #givenTurns = 0;
-  #sharedGoes = 0;
+  /** Share of the goes after which the runtime was busy, of late. */
+  #busyShare = 0;
   #quietMs = QUIET_FIRST_MS;
   #holds = 0;
 
@@ -170,15 +177,18 @@ export class WaitingLoop {
   #go(): void {
     if (this.#isClosed || this.#isRunning) return;
     const now = this.#now();
-    if (this.#isGivingWay && this.#isRuntimeBusy(now)) {
-      this.#sharedGoes = SHARED_GOES;
-      return this.#giveWay(now);
-    }
-    if (this.#sharedGoes > 0) this.#sharedGoes--;
+    const isBusy = this.#isGivingWay && this.#isRuntimeBusy(now);
+    if (this.#givenTurns === 0) this.#busyShare += ((isBusy ? 1 : 0) - this.#busyShare) * BUSY_DRIFT;
+    if (isBusy) return this.#giveWay(now);
+    this.#givenTurns = 0;
     this.#isGivingWay = false;
     this.#isRunning = true;
     this.#startedMs = now;
     this.#step();
+  }
+
+  get #isShared(): boolean {
+    return this.#busyShare > SHARED_FROM;
   }
 
   /** Whether the runtime had work of its own since we gave way; then it likely has more. */
@@ -198,7 +208,7 @@ export class WaitingLoop {
   }
 
   #step(): void {
-    this.#lastCount = this.#source.dispatch(this.#sharedGoes > 0);
+    this.#lastCount = this.#source.dispatch(this.#isShared);
     if (this.#lastCount > 0) this.openTurn();
     else if (!this.#isTurnOpen) this.#rest();
   }
@@ -220,7 +230,7 @@ export class WaitingLoop {
     const isMoreLikely = isReady ?? this.#lastCount >= MORE_LIKELY_MIN;
     if (!isMoreLikely || this.#isClosed) return this.#rest();
     const now = this.#now();
-    const goMs = this.#sharedGoes > 0 ? Math.min(SHARED_GO_MS, this.#goMs) : this.#goMs;
+    const goMs = this.#isShared ? Math.min(SHARED_GO_MS, this.#goMs) : this.#goMs;
     if (now - this.#startedMs < goMs) return this.#step();
     this.#isRunning = false;
     this.#giveWay(now);
