@@ -322,7 +322,7 @@ export abstract class TransportBase implements Transport, HubMember {
       bytes = view.length;
       taken = this.sendOne(view);
     } else {
-      const views: Uint8Array[] = [];
+      const views = new Array<Uint8Array>(Math.min(this.#queue.partCount, SEND_PARTS_MAX)); // no room for more
       bytes = this.#queue.gather(views, SEND_PARTS_MAX, SEND_BYTES_MAX);
       taken = views.length === 1 ? this.sendOne(views[0]!) : this.sendMany(views);
     }

@@ -148,17 +148,19 @@ export class WriteQueue {
     return this.#viewOf(first, this.#offset, end);
   }
 
-  /** Shows the front of the queue as views, at most `partsMax` and `bytesMax` bytes of it; returns their bytes. */
+  /** Shows the front of the queue as views from `views[0]` on, at most `partsMax` and `bytesMax` bytes of it; returns their bytes. */
   gather(views: Uint8Array[], partsMax: number, bytesMax: number): number {
     let bytes = 0;
     let offset = this.#offset;
+    let count = 0;
     for (const part of this.#parts) {
       const length = Math.min(endOf(part) - offset, bytesMax - bytes);
-      if (length === 0 || views.length === partsMax) break;
-      views.push(this.#viewOf(part, offset, offset + length));
+      if (length === 0 || count === partsMax) break;
+      views[count++] = this.#viewOf(part, offset, offset + length);
       bytes += length;
       offset = 0;
     }
+    if (views.length > count) views.length = count;
     return bytes;
   }
 
@@ -172,6 +174,14 @@ export class WriteQueue {
     const parts = this.#parts;
     if (parts.length === 1 && this.#offset + bytes === endOf(parts[0]!)) {
       this.#heldPart = parts.pop()!;
+      this.#offset = 0;
+      this.#tail = null;
+      this.#isFirstHeld = false;
+      return;
+    }
+    if (bytes === this.#bytes()) { // All of it: as it is, for the thousands of queues of a fan-out that is behind.
+      this.#held = parts;
+      this.#parts = slimArray();
       this.#offset = 0;
       this.#tail = null;
       this.#isFirstHeld = false;
@@ -232,6 +242,13 @@ export class WriteQueue {
     if (count === 1 && parts.length === 1) parts.pop(); // The usual case; keeps the array's memory for the next turn.
     else if (count > 0 && count === parts.length) this.#parts = slimArray(); // And here not to keep what a burst took.
     else if (count > 0) parts.splice(0, count);
+  }
+
+  /** Bytes that wait. */
+  #bytes(): number {
+    let bytes = -this.#offset;
+    for (const part of this.#parts) bytes += endOf(part);
+    return bytes;
   }
 
   #blockFor(bytes: number): Block {

@@ -215,6 +215,24 @@ Deno.test("one whole part that the driver holds stays held when the rest is drop
   }
 });
 
+Deno.test("all of several parts that the driver holds are given back once, and what is written meanwhile waits apart", () => {
+  for (const end of ["releaseHeld", "forgetHeld"] as const) {
+    const pool = new BlockPool();
+    const queue = new WriteQueue(pool);
+    const chunk = new SharedChunk(encoder.encode("shared"));
+    queue.append(encoder.encode("block"));
+    queue.take(2);
+    queue.appendShared(chunk);
+    queue.hold(9);
+    queue.append(encoder.encode("next"));
+    queue.drop();
+    assertEquals([chunk.refs, pool.freeCount], [2, 1]);
+    queue[end]();
+    queue[end]();
+    assertEquals([chunk.refs, pool.freeCount], [1, end === "releaseHeld" ? 2 : 1]);
+  }
+});
+
 Deno.test("any mix of writes, takes and holds hands over the same bytes in the same order", () => {
   for (let seed = 0; seed < 50; seed++) {
     const prng = new Prng(seed);
