@@ -26,6 +26,15 @@ const FIRST_BYTES = 4 * 1024;
 const DECLARED_BYTES_MAX = 64 * 1024;
 
 /**
+ * Who has sent a sixteenth of what was declared is believed the rest: a MiB is then copied once more by its first 64 KiB only, and
+ * who stops there holds at most sixteen times what it sent.
+ */
+const DECLARED_GROWTH = 16;
+
+/** Without a declared length the buffer doubles, so that at most half of it is for nothing. */
+const UNKNOWN_GROWTH = 2;
+
+/**
  * Reads a body to its end.
  *
  * @param source the body; it is used afterwards
@@ -57,12 +66,13 @@ export function collectBody(source: BodySource, bytesMax: number): Promise<Uint8
   });
 }
 
-/** Gathers in one buffer that grows by doubling. */
+/** Gathers in one buffer that grows by a factor. */
 class Collector implements BodyConsumer {
   flow: BodyFlow | null = null;
   readonly #bytesMax: number;
   /** No larger buffer is of use: the bound, or what was declared. */
   readonly #lengthMax: number;
+  readonly #growth: number;
   readonly #resolve: (bytes: Uint8Array<ArrayBuffer>) => void;
   readonly #reject: (reason: Error) => void;
   #buffer: Uint8Array<ArrayBuffer>;
@@ -77,6 +87,7 @@ class Collector implements BodyConsumer {
   ) {
     this.#bytesMax = bytesMax;
     this.#lengthMax = Math.min(length ?? bytesMax, bytesMax);
+    this.#growth = length === null ? UNKNOWN_GROWTH : DECLARED_GROWTH;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#buffer = new Uint8Array(Math.min(length ?? FIRST_BYTES, DECLARED_BYTES_MAX, bytesMax));
@@ -97,7 +108,7 @@ class Collector implements BodyConsumer {
       return this.settle();
     }
     if (length > this.#buffer.length) {
-      const size = Math.min(2 * this.#buffer.length, this.#lengthMax);
+      const size = Math.min(this.#growth * this.#buffer.length, this.#lengthMax);
       const buffer = new Uint8Array(Math.max(length, size));
       buffer.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = buffer;

@@ -225,6 +225,10 @@ export class ResponseQueue implements SenderOwner {
     this.#link.wrote(bytes);
   }
 
+  wroteEnd(bytes: number): void {
+    this.#link.wrote(bytes);
+  }
+
   enqueue(exchange: Exchange): void {
     if (this.#exchanges.includes(exchange)) return;
     this.#exchanges.push(exchange);

@@ -24,6 +24,8 @@ export interface WriterOwner {
   readonly isWritePaused: boolean;
   /** `bytes` were written to the transport: they are counted, and may be too many (then `cut` comes). */
   wrote(bytes: number): void;
+  /** `bytes` were written that end the body: they are counted, but what waits is not judged by them. */
+  wroteEnd(bytes: number): void;
   /** The body is complete. */
   bodyFinished(writer: ResponseWriter): void;
   /** The body cannot be completed. The owner aborts the connection. */
@@ -56,6 +58,9 @@ export class ResponseWriter implements BodyWriter {
   /** Bytes still to come when framed by length, else `Infinity`. */
   #remaining: number;
   readonly #length: number;
+  /** The size line of the last chunk; most chunks of a body are of one size. */
+  #chunkHead = "";
+  #chunkLength = 0;
   #isClosed = false;
   #closeReason: Error | null = null;
   #drains: Drain[] | null = null;
@@ -109,7 +114,11 @@ export class ResponseWriter implements BodyWriter {
       this.#transport.write(bytes);
       return this.#owner.wrote(length);
     }
-    const head = encodeChunkHeader(length);
+    if (length !== this.#chunkLength) {
+      this.#chunkLength = length;
+      this.#chunkHead = encodeChunkHeader(length);
+    }
+    const head = this.#chunkHead;
     this.#transport.writeLatin1(head);
     this.#transport.write(bytes);
     this.#transport.writeLatin1(CHUNK_END);
@@ -156,7 +165,7 @@ export class ResponseWriter implements BodyWriter {
         return this.#fail(error);
       }
       this.#transport.writeLatin1(text);
-      this.#owner.wrote(text.length);
+      this.#owner.wroteEnd(text.length);
       if (this.#isClosed) return; // Cut from within, for what waits.
     }
     this.#close(null);

@@ -7,6 +7,9 @@
  * its length, in one piece, as if it had not been a stream. Nothing is held back for that longer than those
  * microtasks: a stream that has to wait for its first chunk has its head sent at once.
  *
+ * The end of a stream whose last chunk filled the buffer is written with that chunk: only a stream with more to come waits for
+ * the buffer to drain. A stream tells that it has closed without being asked for more.
+ *
  * @module
  */
 import type { BodyProducer, BodyWriter } from "./body_writer.ts";
@@ -24,6 +27,8 @@ export class StreamProducer implements BodyProducer {
   #pending: Promise<ReadableStreamReadResult<Uint8Array>> | null = null;
   /** Whether the stream ended, failed or was cancelled, so that there is nothing to cancel. */
   #isOver = false;
+  /** Whether nothing more will come, though the end may not be read yet. */
+  #isClosed = false;
 
   /**
    * @param stream is locked and read to its end, or cancelled
@@ -56,6 +61,7 @@ export class StreamProducer implements BodyProducer {
   async start(writer: BodyWriter): Promise<void> {
     let result = this.#first;
     this.#first = null;
+    this.#reader.closed.then(() => this.#isClosed = true, () => {}); // Who reads hears of a failure.
     for (;;) {
       try {
         result ??= await this.#next(); // The one promise a chunk costs.
@@ -68,7 +74,9 @@ export class StreamProducer implements BodyProducer {
       if (result.done) return writer.end();
       writer.write(checkBytes(result.value));
       result = null;
-      if (writer.isPaused) await writer.drain();
+      if (!writer.isPaused) continue;
+      await null; // A source that closes the stream right after a chunk that was waited for is heard a microtask later.
+      if (!this.#isClosed && !writer.isClosed) await writer.drain();
     }
   }
 

@@ -22,6 +22,21 @@ Deno.test("a body is gathered whole, whether its length was declared or not", as
   }
 });
 
+Deno.test("a declared length is believed when a sixteenth of it has come, and never beyond the bound", async () => {
+  const piece = Uint8Array.from({ length: 65_000 }, (_, index) => index % 251);
+  for (const [pieces, bytesMax] of [[16, 16 * 65_000], [40, 5_000_000]] as const) {
+    const { body } = bodyOfLength(pieces * piece.length);
+    const collected = collectBody(body, bytesMax);
+    for (let i = 0; i < pieces; i++) body.push(piece);
+    body.end(null);
+    const bytes = await collected;
+    assertEquals([bytes.length, bytes.buffer.byteLength], [pieces * piece.length, pieces * piece.length]);
+    for (let i = 0; i < pieces; i++) {
+      assertEquals(bytes.subarray(i * piece.length, (i + 1) * piece.length), piece);
+    }
+  }
+});
+
 Deno.test("an empty body is no bytes", async () => {
   const { body } = bodyOfLength(0);
   body.end(null);

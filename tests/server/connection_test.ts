@@ -297,6 +297,36 @@ Deno.test("a producer that ignores its pause is cut at bufferedBytesMax, and the
   assertEquals(parseResponse(await http.exchange(GET)).body, "fine");
 });
 
+Deno.test("a body whose one write passes bufferedBytesMax may be ended without waiting, whoever writes it", async () => {
+  const size = 300_000;
+  const big = new Uint8Array(size).fill(120);
+  await using http = new MemoryHttp(
+    (request) =>
+      new URL(request.url).pathname === "/stream"
+        ? new Reply(
+          new ReadableStream({
+            pull(controller) {
+              controller.enqueue(big);
+              controller.close();
+            },
+          }, { highWaterMark: 0 }),
+          { headers: { "content-type": "text/event-stream" } },
+        )
+        : new Reply({
+          start(writer) {
+            writer.write(big);
+            writer.end();
+          },
+        }),
+    { limits: { bufferedBytesMax: 200_000 } },
+  );
+  for (const path of ["/producer", "/stream"]) {
+    const response = parseResponse(await http.exchange(GET.replace("/", path)));
+    assertEquals([response.headers.get("transfer-encoding"), response.body.length], ["chunked", size], path);
+  }
+  assertEquals(http.server.stats.limitsReached.bufferedBytes, 0);
+});
+
 Deno.test("above bufferedBytesTotalMax the connection that stalled longest is cut first", async () => {
   // Each writes 256 KiB at once, of which the network takes 64 KiB.
   const body = new Uint8Array(256 * 1024);

@@ -105,6 +105,18 @@ Deno.test("a stream is read no further than the reader takes", async () => {
   await started;
 });
 
+Deno.test("the end of a stream is not held up by a reader who has taken nothing of its last chunk", async () => {
+  const { stream, controller } = manual();
+  const writer = new RecordingWriter();
+  writer.onWrite = () => writer.isPaused = true;
+  const started = producerOf(stream).start(writer);
+  await turn();
+  controller.enqueue(bytes("last"));
+  controller.close();
+  await started;
+  assertEquals([writer.calls, writer.isPaused], [["last", "end"], true]);
+});
+
 Deno.test("a reader that leaves cancels the stream once, with the reason, also while a chunk is awaited", async () => {
   const gone = new Error("gone");
   const { stream, cancelled } = manual();
