@@ -1,5 +1,5 @@
 /**
- * `deno task serve`: the ready-made server in one process, with everything embedded.
+ * `deno task serve`: the ready-made server in one process, with everything embedded. Node and Bun run this file as it is.
  *
  * What it prints on standard output is for programs: one line `listening on http://…` when it is ready, one line when it
  * has stopped. Everything else goes to standard error. Exit codes: 0 after SIGINT or SIGTERM, 1 when it cannot listen,
@@ -7,6 +7,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { SluiceError, UnsupportedError } from "../io/errors.ts";
 import { inheritedDescriptors } from "../io/inherited_descriptors.ts";
 import { LoopLag } from "../io/loop_lag.ts";
@@ -68,10 +69,16 @@ function onError(error: unknown): Response {
   return new Reply("Internal Server Error", { status: 500 });
 }
 
+/** Whether this is an executable made by `deno compile`. */
+function isCompiled(): boolean {
+  const { Deno: deno } = globalThis as unknown as { readonly Deno?: { build: { standalone?: boolean } } };
+  return deno?.build.standalone === true;
+}
+
 /** Starts the workers, if any are asked for: they listen, and forward to `home` what needs the main thread. */
 async function startWorkers(options: CliOptions, upstream: string, home: string): Promise<WorkersServer> {
   const { hostname, port, workers } = options;
-  if (Deno.build.standalone) {
+  if (isCompiled()) {
     throw new UnsupportedError(
       "Cannot serve with workers",
       "threads are loaded from files, and a compiled executable has none",
@@ -171,23 +178,23 @@ async function stop({ selector, app, server, workers, demo, lag, pool }: Running
 function stopOnSignals(running: Running): void {
   let isStopping = false;
   const onSignal = () => {
-    if (isStopping) Deno.exit(EXIT_INTERRUPTED);
+    if (isStopping) process.exit(EXIT_INTERRUPTED);
     isStopping = true;
-    stop(running).then(() => Deno.exit(0), (error) => {
+    stop(running).then(() => process.exit(0), (error) => {
       console.error(`cannot stop in order: ${error instanceof Error ? error.message : error}`);
-      Deno.exit(1);
+      process.exit(1);
     });
   };
-  Deno.addSignalListener("SIGINT", onSignal);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  if (process.platform !== "win32") process.on("SIGTERM", onSignal);
 }
 
 /** The program. */
 async function main(): Promise<void> {
-  const result = parseCli(Deno.args, inheritedDescriptors()[0] ?? null);
+  const result = parseCli(process.argv.slice(2), inheritedDescriptors()[0] ?? null);
   if (!result.ok) {
     console.error(`error: ${result.message}`);
-    Deno.exit(2);
+    process.exit(2);
   }
   if (result.options.help) {
     console.log(cliHelp());
@@ -201,7 +208,7 @@ async function main(): Promise<void> {
       throw error;
     }
     console.error(`error: ${error.message}`);
-    Deno.exit(1);
+    process.exit(1);
   }
   stopOnSignals(running);
   const { selector, server, workers, demo } = running;

@@ -1,6 +1,6 @@
 /** The same parts in other people's servers, each a real process of its runtime, spoken to over real sockets. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { installRuntimes, output } from "../../bench/support/runtimes.ts";
 import { decodeEvents } from "../../server/sse/decode.ts";
 import { type Child, spawnChild } from "../support/spawn_child.ts";
@@ -111,4 +111,31 @@ for (const [path, ...runtimes] of PROGRAMS) {
       }
     });
   }
+}
+
+for (const runtime of ["node", "bun"] as const) {
+  Deno.test(`the ready-made server serves on ${runtime}: a chat, a job on its threads, and an end in order`, async () => {
+    const programs = await installRuntimes();
+    const main = new URL("server/main.ts", ROOT).pathname;
+    await using child = spawnChild(programs[runtime], [main, "--port", "0"]);
+    const [, url = ""] = await child.stdout.match(/listening on (\S+)\n/);
+    const body = { model: "sluice-demo", stream: true, messages: [{ role: "user", content: "hi" }] };
+    const chat = await fetch(`${url}/v1/chat/completions`, { method: "POST", body: JSON.stringify(body) });
+    assertStringIncludes(await chat.text(), "data: [DONE]");
+    const job = JSON.stringify({ runner: "primes", input: { below: 1_000 } });
+    const { id } = await (await fetch(`${url}/jobs`, { method: "POST", body: job })).json();
+    const story = await (await fetch(`${url}/jobs/${id}/events`)).text();
+    assertStringIncludes(story, '"result":{"count":168,"largest":997}');
+    assertEquals((await child.stop("SIGTERM")).code, 0);
+    assertMatch(child.stdout.text, /^stopped: \d+ finished, \d+ streams ended, 0 cut$/m);
+  });
+
+  Deno.test(`the ready-made server says on ${runtime} what it does not take`, async () => {
+    const programs = await installRuntimes();
+    const main = new URL("server/main.ts", ROOT).pathname;
+    await using child = spawnChild(programs[runtime], [main, "--port", "many"]);
+    assertEquals((await child.status).code, 2);
+    await child.stderr.ended;
+    assertStringIncludes(child.stderr.text, '--port cannot be "many"');
+  });
 }
