@@ -13,7 +13,7 @@ import { kibPerReader } from "./fanout.ts";
 import { fixed, flags, versionLine } from "./support/command_line.ts";
 import { compileReaders, type ReaderFigures, runReaders } from "./support/readers.ts";
 import { table, writeSection } from "./support/report.ts";
-import { chosen, type StreamServer, streamServers } from "./support/stream_servers.ts";
+import { chosen, type StreamServer, streamServers, V8_FLAGS } from "./support/stream_servers.ts";
 
 /** The core of the load. */
 const LOAD_CPU = 1;
@@ -93,9 +93,8 @@ export async function benchConnections(args: readonly string[]): Promise<void> {
   }
   const rows = steps.flatMap((step) => rowsOf(step, results));
   const body =
-    `${await versionLine()}\n\nEach connection made one GET and is idle since; ${seconds} s a step.\n\n${
-      table(HEAD, rows)
-    }\n`;
+    `${await versionLine()}\n\nEach connection made one GET and is idle since; ${seconds} s a step.\n` +
+    `Deno runs with ${V8_FLAGS}.\n\n${table(HEAD, rows)}\n`;
   console.log(body);
   const isWhole = readers === CONNECTIONS && servers === "" && !dry;
   if (isWhole) await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "Idle connections", body);

@@ -21,7 +21,7 @@
 import { fixed, flags, versionLine } from "./support/command_line.ts";
 import { compileReaders, type ReaderFigures, runReaders } from "./support/readers.ts";
 import { table, writeSection } from "./support/report.ts";
-import { chosen, type StreamServer, streamServers } from "./support/stream_servers.ts";
+import { chosen, type StreamServer, streamServers, V8_FLAGS } from "./support/stream_servers.ts";
 
 /** The core of the load. */
 const LOAD_CPU = 1;
@@ -143,7 +143,9 @@ export async function benchFanout(args: readonly string[]): Promise<void> {
   const rows = steps.flatMap((step) => rowsOf(step, results));
   const body =
     `${await versionLine()}\n\n10 events of 100 bytes a second to every reader, ${seconds} s a step; ` +
-    `server on one core, load on the other.\n\n${table(HEAD, rows)}\n${slopes(results)}`;
+    `server on one core, load on the other. Deno runs with ${V8_FLAGS}.\n\n${table(HEAD, rows)}\n${
+      slopes(results)
+    }`;
   console.log(body);
   const isWhole = readers === READERS && servers === "" && !dry;
   if (isWhole) await writeSection(new URL("RESULTS.md", import.meta.url).pathname, "SSE fan-out", body);

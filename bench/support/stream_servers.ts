@@ -15,7 +15,7 @@ const SERVER_CPU = 0;
  * What `deno task serve` runs with, for every server on Deno, Deno's own too: a half of V8's young generation may grow to
  * 4 MiB, not 16 or more. What it costs and saves stands in the README, under "Memory".
  */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
 /** How long nginx gets to listen, milliseconds: it takes a few. */
 const LISTEN_MS_MAX = 5_000;
 
