@@ -74,6 +74,9 @@ const VARIABLE = "SLUICE_SELECTOR";
 /**
  * Opens the selector of this thread.
  *
+ * Close it before its thread ends. The descriptors of `epoll` and `uring` are the process's, not the thread's: a worker that is
+ * terminated, not asked to close, leaves them open until the process ends (its clients see nothing until then).
+ *
  * @param options which kind, and the clock to go by
  * @returns the selector, with `selection` telling which it is and why; close it when done
  * @throws UnsupportedError when what was asked for is unknown or cannot open here

@@ -10,34 +10,15 @@
  *
  * @module
  */
-import {
-  AF_INET,
-  AF_INET6,
-  AF_UNIX,
-  EFD_CLOEXEC,
-  F_SETFD,
-  F_SETFL,
-  FD_CLOEXEC,
-  IPPROTO_TCP,
-  O_NONBLOCK,
-  SO_ACCEPTCONN,
-  SO_REUSEADDR,
-  SO_REUSEPORT,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_STREAM,
-  SOL_SOCKET,
-  TCP_NODELAY,
-} from "../ffi/constants.ts";
+import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../ffi/constants.ts";
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../ffi/errno.ts";
 import { SocketAddress } from "../ffi/layout.ts";
-import { AddressNotAvailableError } from "../errors.ts";
 import { reportUncaught } from "../report_uncaught.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol, Timer } from "../selector.ts";
 import type { Timers } from "../selector.ts";
 import { closeWithReset, type EpollHost, EpollTransport, type Pollable } from "./epoll_transport.ts";
-import { listenStatusError } from "./native_errors.ts";
-import { type CheckedListenOptions, checkListenOptions } from "./native_listen_options.ts";
+import { openListening } from "./listening_socket.ts";
+import { checkListenOptions } from "./native_listen_options.ts";
 import { EVENT_READ } from "./epoll_set.ts";
 
 /** 32 connections a batch: some 0.2 ms, a go of the loop. The kernel reports at once that there are more. */
@@ -79,14 +60,14 @@ export class EpollListener implements Listener, Pollable {
 
   /** Binds and listens; throws what `Selector.listen` throws. */
   constructor(host: EpollListenerHost, options: ListenOptions, createProtocol: () => Protocol) {
-    const checked = checkListenOptions(options);
     this.#host = host;
     this.#createProtocol = createProtocol;
-    this.#connectionsMax = checked.connectionsMax;
     const { call } = host.libc;
-    this.#fd = checked.fd < 0 ? bind(host, checked, this.#peer) : adopt(host, checked);
+    const socket = openListening(host.libc, checkListenOptions(options), false);
+    this.addr = socket.addr;
+    this.#fd = socket.descriptor;
+    this.#connectionsMax = socket.connectionsMax;
     try {
-      this.addr = addrOf(host, this.#fd, this.#peer);
       host.poll.register(this.#fd, EVENT_READ, this);
     } catch (error) {
       call.close(this.#fd);
@@ -235,42 +216,4 @@ export function addrOf({ libc }: EpollHost, fd: number, scratch: SocketAddress):
 export function switchOn({ libc, buffers }: EpollHost, fd: number, level: number, option: number): boolean {
   buffers.cell[0] = 1;
   return libc.call.setsockopt(fd, level, option, buffers.cell, 4) === 0;
-}
-
-/** Makes a socket that listens; throws what `Selector.listen` throws. */
-function bind(host: EpollHost, options: CheckedListenOptions, address: SocketAddress): number {
-  const { libc } = host;
-  const { call } = libc;
-  const { family, text, port } = options;
-  const isUnix = family === -1;
-  const isAddress = isUnix ? address.setPath(options.address) : address.setIp(libc, options.address, port);
-  if (!isAddress) throw new AddressNotAvailableError(text, "the system has no such addresses");
-  const domain = isUnix ? AF_UNIX : family === 6 ? AF_INET6 : AF_INET;
-  const fd = call.socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const isDone = fd >= 0 &&
-    (isUnix ||
-      switchOn(host, fd, SOL_SOCKET, SO_REUSEADDR) && switchOn(host, fd, IPPROTO_TCP, TCP_NODELAY)) &&
-    (!options.reusePort || switchOn(host, fd, SOL_SOCKET, SO_REUSEPORT)) &&
-    call.bind(fd, address.bytes, address.length) === 0 && call.listen(fd, options.backlog) === 0;
-  if (isDone) return fd;
-  const error = listenStatusError(-libc.errno(), text);
-  if (fd >= 0) call.close(fd);
-  throw error;
-}
-
-/** Takes over a socket that listens already. */
-function adopt(host: EpollHost, { fd, text, backlog }: CheckedListenOptions): number {
-  const { libc, buffers } = host;
-  const { call } = libc;
-  buffers.cell[0] = 0;
-  buffers.cellLength[0] = 4;
-  const status = call.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, buffers.cell, buffers.cellLength);
-  if (status < 0 || buffers.cell[0] !== 1) {
-    throw new AddressNotAvailableError(text, "it is no socket that can listen");
-  }
-  call.fcntl(fd, F_SETFL, O_NONBLOCK);
-  call.fcntl(fd, F_SETFD, FD_CLOEXEC);
-  switchOn(host, fd, IPPROTO_TCP, TCP_NODELAY); // Fails for a Unix socket, which needs none.
-  call.listen(fd, backlog);
-  return fd;
 }

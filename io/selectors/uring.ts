@@ -33,6 +33,7 @@ import type {
 import { SystemClock } from "../system_clock.ts";
 import { TimerWheel } from "../timer_wheel.ts";
 import { TransportHub } from "../transport_hub.ts";
+import { openListening } from "./listening_socket.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
 import { FRAME_BYTES, PinnedArena } from "./uring_arena.ts";
 import { type ReceiveBufferOptions, ReceiveBuffers } from "./uring_buffers.ts";
@@ -43,7 +44,6 @@ import { MESSAGES_BYTES, UringMessages } from "./uring_messages.ts";
 import { probeRingParking, type RingParking, type RingParkingWay } from "./uring_parking.ts";
 import { PinnedPool } from "./uring_pool.ts";
 import { Ring, type RingOptions } from "./uring_ring.ts";
-import { openListening } from "./uring_socket.ts";
 import { type EventSource, WaitingLoop } from "./waiting_loop.ts";
 
 /** 256 MiB of addresses: what 16,384 connections write in one turn. Pages exist only for what is used. */
@@ -187,7 +187,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
 
   listen(options: ListenOptions, createProtocol: () => Protocol): Listener {
     if (this.#closing !== null) throw new SelectorClosedError("Cannot listen");
-    const socket = openListening(this.libc, checkListenOptions(options));
+    const socket = openListening(this.libc, checkListenOptions(options), true);
     const listener = new UringListener(this, socket, createProtocol);
     this.#listeners.add(listener);
     return listener;

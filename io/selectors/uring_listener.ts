@@ -9,11 +9,12 @@
  * @module
  */
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR } from "../ffi/errno.ts";
-import { SHUT_RD, SOCK_CLOEXEC } from "../ffi/constants.ts";
+import { POLLIN, SHUT_RD, SOCK_CLOEXEC } from "../ffi/constants.ts";
 import { SocketAddress } from "../ffi/layout.ts";
 import { ACCEPT_MULTISHOT, COMPLETION, OP, SQE } from "../ffi/uring_layout.ts";
 import { reportUncaught } from "../report_uncaught.ts";
 import type { Addr, Listener, ListenerStats, Protocol, Timer, Timers } from "../selector.ts";
+import type { ListeningSocket } from "./listening_socket.ts";
 import { cancelAll, KIND, type UringHost, type UringOwner } from "./uring_host.ts";
 import { resetOnClose, UringTransport } from "./uring_transport.ts";
 
@@ -21,18 +22,9 @@ import { resetOnClose, UringTransport } from "./uring_transport.ts";
 const ACCEPT_AGAIN_MS = 100;
 
 /** Errors of single connections, after which accepting may simply go on. */
-const PASSING: ReadonlySet<number> = new Set([-ECONNABORTED, -EINTR, -EAGAIN]);
+const PASSING: ReadonlySet<number> = new Set([-ECONNABORTED, -EINTR]);
 
 const encoder = new TextEncoder();
-
-/** A socket that listens. */
-export interface ListeningSocket {
-  readonly descriptor: number;
-  readonly addr: Addr;
-  readonly connectionsMax: number;
-  /** Whether it was handed over, and may be another process's too. */
-  readonly isInherited: boolean;
-}
 
 /** What a listener needs of its selector besides. */
 export interface UringListenerHost extends UringHost {
@@ -58,7 +50,8 @@ export class UringListener implements Listener, UringOwner {
   #acceptErrors = 0;
   #isHolding = true;
   #under = 0;
-  #isAccepting = false;
+  /** Whether the socket is one that never waits (it was handed over so), and is polled until there is a connection. */
+  #isPolling = false;
   /** Whether accepting has ended for want of something and waits to be begun again. */
   #isWaiting = false;
   #isDescriptorClosing = false;
@@ -99,7 +92,7 @@ export class UringListener implements Listener, UringOwner {
       // At once: until the kernel has given up accepting, the socket would still take connections. It is shut down for all
       // who have it, so one that was handed over is left alone.
       if (!this.#isInherited) this.#host.libc.call.shutdown(this.#descriptor, SHUT_RD);
-      if (this.#isAccepting) {
+      if (this.#under > 0) {
         this.#under++;
         cancelAll(this.#host.ring, this.#descriptor, this.#slot);
       }
@@ -142,10 +135,13 @@ export class UringListener implements Listener, UringOwner {
       return;
     }
     if (kind === KIND.accept) {
-      if ((flags & COMPLETION.more) === 0) this.#isAccepting = false;
       if (result >= 0) this.#take(result);
+      else if (result === -EAGAIN) this.#isPolling = true;
       else if (result !== -ECANCELED && !PASSING.has(result)) this.#waitForRoom();
-      if (!this.#isAccepting && !this.#isWaiting && this.#closing === null) this.#accept();
+    } else if (kind === KIND.poll) this.#isPolling = false;
+    if (this.#closing === null && this.#under === 0 && !this.#isWaiting) {
+      if (this.#isPolling) this.#poll();
+      else this.#accept();
     }
     this.#closeIfDone();
   }
@@ -154,7 +150,14 @@ export class UringListener implements Listener, UringOwner {
     const { ring } = this.#host;
     const at = ring.prepare(OP.accept | (ACCEPT_MULTISHOT << 16), this.#descriptor, this.#slot, KIND.accept);
     ring.words[at + SQE.operationFlags] = SOCK_CLOEXEC;
-    this.#isAccepting = true;
+    this.#under++;
+  }
+
+  /** Waits for a connection on a socket that does not wait in `accept`. */
+  #poll(): void {
+    const { ring } = this.#host;
+    const at = ring.prepare(OP.pollAdd, this.#descriptor, this.#slot, KIND.poll);
+    ring.words[at + SQE.operationFlags] = POLLIN;
     this.#under++;
   }
 

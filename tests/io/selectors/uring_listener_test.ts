@@ -1,7 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { RLIMIT_NOFILE } from "../../../io/ffi/constants.ts";
 import { SocketAddress } from "../../../io/ffi/layout.ts";
 import type { Libc } from "../../../io/ffi/libc.ts";
+import { openListening } from "../../../io/selectors/listening_socket.ts";
+import { checkListenOptions } from "../../../io/selectors/native_listen_options.ts";
 import { openUring } from "../../../io/selectors/uring.ts";
 import { Recorder } from "../../contracts/selector/recorder.ts";
 
@@ -82,4 +84,25 @@ Deno.test("a protocol that cannot be made costs its own connection only", async 
   } finally {
     globalThis.removeEventListener("error", onError);
   }
+});
+
+Deno.test("a socket that was handed over and never waits is accepted from without asking it over and over", async () => {
+  await using selector = openUring();
+  const { libc } = selector;
+  const socket = openListening(libc, checkListenOptions({ hostname: "127.0.0.1", port: 0 }), false);
+  const server = new Recorder();
+  const listener = selector.listen({ transport: "fd", fd: socket.descriptor }, () => server);
+  const address = new SocketAddress();
+  address.setIp(libc, "127.0.0.1", (socket.addr as Deno.NetAddr).port);
+  for (let round = 1; round <= 2; round++) {
+    const { submits } = selector.stats;
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assertLess(selector.stats.submits - submits, 20);
+    const client = libc.call.socket(2, 1, 0);
+    assertEquals(libc.call.connect(client, address.bytes, address.length), 0);
+    await server.until(() => server.calls.filter((call) => call === "opened").length === round);
+    libc.call.close(client);
+    await server.until(() => server.calls.filter((call) => call === "closed").length === round);
+  }
+  await listener.close();
 });

@@ -7,13 +7,18 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  F_SETFD,
+  F_SETFL,
+  FD_CLOEXEC,
   IPPROTO_IPV6,
   IPPROTO_TCP,
   IPV6_V6ONLY,
+  O_NONBLOCK,
   SO_ACCEPTCONN,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
   TCP_NODELAY,
@@ -22,20 +27,42 @@ import { EINVAL } from "../ffi/errno.ts";
 import { SocketAddress } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { AddressNotAvailableError } from "../errors.ts";
+import type { Addr } from "../selector.ts";
 import { listenStatusError } from "./native_errors.ts";
 import type { CheckedListenOptions } from "./native_listen_options.ts";
-import type { ListeningSocket } from "./uring_listener.ts";
 
 const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
 ONE[0] = 1;
 const ZERO = new Int32Array(new ArrayBuffer(64), 0, 1);
 
-/** Binds and listens; throws what `Selector.listen` throws. */
-export function openListening(libc: Libc, options: CheckedListenOptions): ListeningSocket {
-  if (options.fd >= 0) return adopt(libc, options);
+/** A socket that listens. */
+export interface ListeningSocket {
+  readonly descriptor: number;
+  readonly addr: Addr;
+  readonly connectionsMax: number;
+  /** Whether it was handed over, and may be another process's too. */
+  readonly isInherited: boolean;
+}
+
+/**
+ * Binds and listens, or takes over what listens.
+ *
+ * @param isBlocking whether an `accept` may wait: for io_uring it must, or the kernel tells it that there is nothing at once
+ * @throws what `Selector.listen` throws
+ */
+export function openListening(
+  libc: Libc,
+  options: CheckedListenOptions,
+  isBlocking: boolean,
+): ListeningSocket {
+  if (options.fd >= 0) return adopt(libc, options, isBlocking);
   const { address, port, family, text, backlog, connectionsMax } = options;
   const domain = family === -1 ? AF_UNIX : family === 6 ? AF_INET6 : AF_INET;
-  const descriptor = libc.call.socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const descriptor = libc.call.socket(
+    domain,
+    SOCK_STREAM | SOCK_CLOEXEC | (isBlocking ? 0 : SOCK_NONBLOCK),
+    0,
+  );
   if (descriptor < 0) throw listenStatusError(-libc.errno(), text);
   try {
     const at = new SocketAddress();
@@ -45,7 +72,9 @@ export function openListening(libc: Libc, options: CheckedListenOptions): Listen
       libc.call.setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, ONE, 4);
       libc.call.setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, ONE, 4);
       if (family === 6) libc.call.setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ZERO, 4);
-      if (options.reusePort) libc.call.setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, ONE, 4);
+      if (options.reusePort && libc.call.setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, ONE, 4) < 0) {
+        throw listenStatusError(-libc.errno(), text);
+      }
     }
     if (libc.call.bind(descriptor, at.bytes, at.length) < 0) throw listenStatusError(-libc.errno(), text);
     if (libc.call.listen(descriptor, backlog) < 0) throw listenStatusError(-libc.errno(), text);
@@ -58,15 +87,21 @@ export function openListening(libc: Libc, options: CheckedListenOptions): Listen
   }
 }
 
-/** Takes over a socket that listens already. */
-function adopt(libc: Libc, { fd, text, backlog, connectionsMax }: CheckedListenOptions): ListeningSocket {
+/**
+ * Takes over a socket that listens already. Whether it blocks is shared with whoever else has it, so one that does not is left
+ * so: who needs one that does must cope.
+ */
+function adopt(libc: Libc, options: CheckedListenOptions, isBlocking: boolean): ListeningSocket {
+  const { fd, text, backlog, connectionsMax } = options;
   const value = new Int32Array(new ArrayBuffer(64), 0, 1);
   const length = new Uint32Array(new ArrayBuffer(64), 0, 1);
   length[0] = 4;
   if (libc.call.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, length) < 0 || value[0] !== 1) {
-    throw new AddressNotAvailableError(text, "it is no socket that listens");
+    throw new AddressNotAvailableError(text, "it is no socket that can listen");
   }
   if (libc.call.listen(fd, backlog) < 0) throw listenStatusError(-libc.errno(), text);
+  if (!isBlocking) libc.call.fcntl(fd, F_SETFL, O_NONBLOCK);
+  libc.call.fcntl(fd, F_SETFD, FD_CLOEXEC);
   const at = new SocketAddress();
   at.clear();
   libc.call.getsockname(fd, at.bytes, at.lengthCell);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AddressInUseError, AddressNotAvailableError } from "../../../io/errors.ts";
 import { probeLibc } from "../../../io/ffi/libc.ts";
 import { checkListenOptions } from "../../../io/selectors/native_listen_options.ts";
-import { openListening } from "../../../io/selectors/uring_socket.ts";
+import { openListening } from "../../../io/selectors/listening_socket.ts";
 import type { ListenOptions } from "../../../io/selector.ts";
 
 /** Opens sockets that listen, and closes them when the test is over. */
@@ -11,7 +11,7 @@ function withSockets(run: (open: (options: ListenOptions) => ReturnType<typeof o
   const opened: number[] = [];
   try {
     run((options) => {
-      const socket = openListening(libc, checkListenOptions(options));
+      const socket = openListening(libc, checkListenOptions(options), true);
       opened.push(socket.descriptor);
       return socket;
     });
