@@ -47,7 +47,7 @@ export interface ListeningSocket {
 /**
  * Binds and listens, or takes over what listens.
  *
- * @param isBlocking whether an `accept` may wait: for io_uring it must, or the kernel tells it that there is nothing at once
+ * @param isBlocking whether an `accept` may wait: for io_uring it had better, since kernels may tell it at once that there is none
  * @throws what `Selector.listen` throws
  */
 export function openListening(

@@ -182,6 +182,7 @@ Deno.test("closed within a go, it ends the turn and parks no more", async () => 
 
 Deno.test("a source that knows whether it is ready is looked at after every turn, and parked again", async () => {
   const events: string[] = [];
+  const parked = Promise.withResolvers<void>();
   let ready = 0;
   const loop = new WaitingLoop({
     source: {
@@ -196,7 +197,9 @@ Deno.test("a source that knows whether it is ready is looked at after every turn
     },
     park: () => ({
       how: "woken by the test",
-      park: () => void events.push("park"),
+      park: () => {
+        if (events.push("park") > 1) parked.resolve();
+      },
       ref: () => {},
       unref: () => {},
       close: () => Promise.resolve(),
@@ -206,7 +209,7 @@ Deno.test("a source that knows whether it is ready is looked at after every turn
   ready = 2; // As if the turn's own flush had brought something at once.
   loop.openTurn();
   loop.openTurn();
-  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  await parked.promise;
   assertEquals(events, ["park", "flush", "dispatch", "flush", "dispatch", "flush", "park"]);
   await loop.close();
 });
