@@ -6,7 +6,8 @@
  * told when the turn ends; then each transport on the list is flushed once. What is written during the flush belongs
  * to the next turn, so that protocols which answer each other cannot keep the loop from its other work.
  *
- * Bounds: the list holds a transport at most once, and both lists only what is open.
+ * Bounds: the list holds a transport at most once, and both lists only what is open. The list has as many places as were ever
+ * taken in one turn.
  *
  * @module
  */
@@ -27,8 +28,10 @@ export class TransportHub {
   readonly #open = new Set<HubMember>();
   readonly #afterTurn: (run: () => void) => void;
   readonly #run: () => void;
-  #dirty: HubMember[] = [];
-  #spare: HubMember[] = [];
+  /** The list: its first `#dirtyCount` entries. Emptying the array instead would make room for it anew every turn. */
+  #dirty: (HubMember | null)[] = [];
+  #dirtyCount = 0;
+  #spare: (HubMember | null)[] = [];
   #isScheduled = false;
   #lastId = 0;
   #onIdle: (() => void) | null = null;
@@ -68,7 +71,7 @@ export class TransportHub {
 
   /** Puts a transport on the list; the caller does so once until it is flushed. */
   markDirty(transport: HubMember): void {
-    this.#dirty.push(transport);
+    this.#dirty[this.#dirtyCount++] = transport;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#afterTurn(this.#run);
@@ -78,9 +81,14 @@ export class TransportHub {
   endTurn(): void {
     this.#isScheduled = false;
     const dirty = this.#dirty;
+    const count = this.#dirtyCount;
     this.#dirty = this.#spare;
-    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
-    dirty.length = 0;
+    this.#dirtyCount = 0;
+    for (let i = 0; i < count; i++) {
+      const transport = dirty[i]!;
+      dirty[i] = null; // What is closed must not be kept by the list.
+      transport.flush();
+    }
     this.#spare = dirty;
   }
 }
