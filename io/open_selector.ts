@@ -66,7 +66,7 @@ const OPENERS: Readonly<Record<SelectorKind, Opener>> = {
 };
 
 /** From the best to the one that always opens. */
-const BY_MERIT: readonly SelectorKind[] = ["epoll", "native"];
+const BY_MERIT: readonly SelectorKind[] = ["uring", "epoll", "native"];
 
 /** The variable that overrides the choice. */
 const VARIABLE = "SLUICE_SELECTOR";
