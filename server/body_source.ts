@@ -8,6 +8,8 @@ import type { Fields } from "./http1/message.ts";
 
 /** Who takes a body's bytes as they come. Exactly one of `end` and `failed` is the last call. */
 export interface BodyConsumer {
+  /** A chunk below so many bytes may be put together with what follows it in the same turn. Absent: each comes as it came. */
+  readonly gathersBelowBytes?: number;
   /** Bytes came; on loan until the call returns, unless `isGiven`: then they are the consumer's, with the whole buffer. */
   chunk(bytes: Uint8Array, isGiven?: boolean): void;
   /** The body is complete. */

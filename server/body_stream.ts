@@ -14,7 +14,10 @@ import type { BodyConsumer, BodyFlow, BodySource } from "./body_source.ts";
 /** 128 KiB: two receives, so that one is read while the next comes. */
 const QUEUED_BYTES_MAX = 128 * 1024;
 
-/** 16 KiB: a smaller chunk stops the source, which gathers what follows, so that single bytes make no long queue. */
+/**
+ * 16 KiB: a smaller chunk stops the source, which gathers what follows, so that single bytes make no long queue. Before
+ * that it has gathered what came in the same turn: a selector that receives into small buffers delivers several.
+ */
 const QUEUED_CHUNK_BYTES_MIN = 16 * 1024;
 
 /**
@@ -43,6 +46,7 @@ export function bodyStream(source: BodySource): ReadableStream<Uint8Array<ArrayB
 /** The stream's underlying source and the body's consumer in one. */
 class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
   readonly type = "bytes";
+  readonly gathersBelowBytes = QUEUED_CHUNK_BYTES_MIN;
   readonly #source: BodySource;
   #controller: ReadableByteStreamController | null = null;
   #flow: BodyFlow | null = null;

@@ -1,8 +1,8 @@
 /**
  * A body on its way in: between the connection that receives it and whoever reads it, with a bound on what waits.
  *
- * Strategy: while a consumer takes bytes they pass through without a copy. While nobody does (nobody reads yet, or the
- * consumer paused) they are copied into one contiguous buffer; at the high mark the owner is told to stop receiving,
+ * Strategy: while a consumer takes bytes they pass through without a copy. While nobody does (nobody reads yet, the
+ * consumer paused, or gathers what is small) they are copied into one contiguous buffer; at the high mark the owner is told to stop receiving,
  * at the low mark to go on. One buffer instead of a list of chunks, because a peer that sends single bytes must not
  * cost more memory than one that sends blocks.
  *
@@ -43,6 +43,12 @@ const HIGH_BYTES_DEFAULT = 64 * 1024;
 /** A first buffer: a small form or JSON document fits, and an idle connection has none at all. */
 const BUFFER_BYTES_MIN = 1024;
 
+/** 16 KiB: what comes after so much is likely as much again, so a buffer is made for all that it may hold. */
+const LARGE_BYTES = 16 * 1024;
+
+/** Settled: what follows it runs when the turn's calls are over. */
+const TURN = Promise.resolve();
+
 /** Shared by all bodies that hold nothing. */
 const NOTHING = new Uint8Array(0);
 
@@ -82,6 +88,8 @@ export class IncomingBody implements BodySource, BodyFlow {
   #isOwnerPaused = false;
   /** Whether a call to the consumer is on the stack: what it causes is done when it returns. */
   #isDelivering = false;
+  /** Whether what is kept will be delivered at the end of the turn. */
+  #isGathering = false;
   /** Whether all bytes were pushed. */
   #isComplete = false;
   /** Whether the consumer heard the last call, or will hear none. */
@@ -133,10 +141,19 @@ export class IncomingBody implements BodySource, BodyFlow {
   push(bytes: Uint8Array): void {
     this.#receivedBytes += bytes.length;
     if (this.#isOver || this.#isComplete || this.#failure !== null) return;
-    if (this.#consumer !== null && !this.#isPaused && !this.#isDelivering && this.#end === this.#start) {
+    const consumer = this.#consumer;
+    const isTaken = consumer !== null && !this.#isPaused && !this.#isDelivering;
+    const gathersBelow = consumer?.gathersBelowBytes ?? 0;
+    if (isTaken && this.#end === this.#start && bytes.length >= gathersBelow) {
       return this.#deliver(bytes, false);
     }
     this.#keep(bytes);
+    if (isTaken && gathersBelow > 0) {
+      if (this.bufferedBytes >= this.#highBytes) return this.#flush();
+      if (!this.#isGathering) TURN.then(this.#onGathered);
+      this.#isGathering = true;
+      return;
+    }
     if (this.bufferedBytes >= this.#highBytes && !this.#isOwnerPaused) {
       this.#isOwnerPaused = true;
       this.#owner.bodyPaused(this);
@@ -211,6 +228,11 @@ export class IncomingBody implements BodySource, BodyFlow {
     if (!this.#isComplete && this.#failure === null) this.#owner.bodyCancelled(this, reason ?? null);
   }
 
+  readonly #onGathered = (): void => {
+    this.#isGathering = false;
+    this.#flush();
+  };
+
   // ---- within -----------------------------------------------------------------------------------------------------
 
   /** Delivers what waits, then the end or the failure, as far as the consumer lets it. */
@@ -259,13 +281,27 @@ export class IncomingBody implements BodySource, BodyFlow {
     consumer.end(trailers);
   }
 
-  /** Appends to the buffer, which grows by doubling. */
+  /** How much a buffer may come to hold that begins with the last `length` bytes pushed; 0 if that is anybody's guess. */
+  #expectedBytes(length: number): number {
+    if (this.#receivedBytes < LARGE_BYTES) return 0;
+    const left = this.length === null
+      ? Infinity
+      : this.length - this.#receivedBytes + length + this.bufferedBytes;
+    return Math.min(this.#highBytes, left);
+  }
+
+  /** Appends to the buffer, which grows by doubling; for a body that is large it is made as large as it may be. */
   #keep(bytes: Uint8Array): void {
     const { length } = bytes;
     if (this.#end + length > this.#buffer.length) {
       const waiting = this.#buffer.subarray(this.#start, this.#end);
       // Above the mark too: a read in many tiny chunks would be copied as a whole for every byte.
-      const size = Math.max(BUFFER_BYTES_MIN, waiting.length + length, 2 * waiting.length);
+      const size = Math.max(
+        BUFFER_BYTES_MIN,
+        waiting.length + length,
+        2 * waiting.length,
+        this.#expectedBytes(length),
+      );
       this.#buffer = new Uint8Array(size);
       this.#buffer.set(waiting);
       this.#start = 0;

@@ -28,11 +28,12 @@ Deno.test("each read takes what has come, and the next waits for more", async ()
   const reader = stream.getReader();
   const first = reader.read();
   await wanted(owner);
-  body.push(utf8("one"));
+  body.push(utf8("o"));
+  body.push(utf8("ne")); // In the same turn.
+  assertEquals(text(await first), "one");
   body.push(utf8("two "));
   body.push(utf8("three"));
   body.end(null);
-  assertEquals(text(await first), "one");
   assertEquals(text(await reader.read()), "two three");
   assert((await reader.read()).done);
 });
@@ -92,8 +93,10 @@ Deno.test("small chunks do not queue up one by one", async () => {
   const reader = stream.getReader();
   const first = reader.read();
   await wanted(owner);
-  for (let i = 0; i < 5_000; i++) body.push(utf8("x"));
-  assertEquals([(await first).value!.length, body.bufferedBytes], [1, 4_999]);
+  body.push(utf8("x"));
+  assertEquals((await first).value!.length, 1);
+  for (let i = 0; i < 4_999; i++) body.push(utf8("x"));
+  assertEquals(body.bufferedBytes, 4_999);
   assertEquals((await reader.read()).value!.length, 4_999);
 });
 

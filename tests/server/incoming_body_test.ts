@@ -301,7 +301,81 @@ Deno.test("a consumer that throws lets its caller know, and gets no further call
   assertEquals(reader.heard, ["abc", "failed aborted"]);
 });
 
-Deno.test("however a body is pushed, paused and resumed, its bytes come in order and whole", () => {
+/** Chunks below four bytes are gathered. */
+function gatheringBody() {
+  const { body, owner, reader } = smallBody();
+  body.consume(Object.assign(reader, { gathersBelowBytes: 4 }));
+  return { body, owner, reader };
+}
+
+Deno.test("a consumer that gathers gets the small chunks of a turn at its end as one, a large one at once", async () => {
+  const { body, owner, reader } = gatheringBody();
+  body.push(utf8("a"));
+  body.push(utf8("bc"));
+  body.push(utf8("defg")); // Large, but behind what waits.
+  assertEquals(reader.heard, []);
+  await null;
+  assertEquals(reader.heard, ["abcdefg"]);
+  body.push(utf8("hijk"));
+  assertEquals(reader.heard, ["abcdefg", "hijk"]);
+  body.push(utf8("l"));
+  body.end(null);
+  await null;
+  assertEquals(reader.heard, ["abcdefg", "hijk", "l", "end"]);
+  assertEquals(owner.calls, ["wanted"]);
+});
+
+Deno.test("what is gathered is delivered at the high mark, so that the owner need not pause", async () => {
+  const { body, owner, reader } = gatheringBody();
+  for (const text of ["abc", "def", "ghi", "j"]) body.push(utf8(text));
+  assertEquals(reader.heard, ["abcdefghi"]);
+  await null;
+  assertEquals([reader.heard, owner.calls], [["abcdefghi", "j"], ["wanted"]]);
+});
+
+Deno.test("what is gathered waits for a consumer that pauses, and is dropped by a failure and a cancel", async () => {
+  const paused = gatheringBody();
+  paused.body.push(utf8("a"));
+  paused.body.pause();
+  paused.body.push(utf8("b"));
+  await null;
+  assertEquals(paused.reader.heard, []);
+  paused.body.resume();
+  assertEquals(paused.reader.heard, ["ab"]);
+  const failed = gatheringBody();
+  failed.body.push(utf8("a"));
+  failed.body.fail(new Error("reset"));
+  await null;
+  assertEquals(failed.reader.heard, ["failed reset"]);
+  const cancelled = gatheringBody();
+  cancelled.body.push(utf8("a"));
+  cancelled.body.cancel();
+  await null;
+  assertEquals([cancelled.reader.heard, cancelled.body.bufferedBytes], [[], 0]);
+});
+
+Deno.test("a body that turned out large is kept in buffers of the mark's size, not in ever larger ones", () => {
+  const body = new IncomingBody(new RecordingOwner(), 100_000, { highBytes: 64 * 1024 });
+  const sizes = new Set<number>();
+  let isPaused = false;
+  const flow = body.consume({
+    chunk: (bytes, isGiven) => {
+      if (isGiven) sizes.add(bytes.buffer.byteLength);
+      isPaused = true;
+    },
+    end: () => {},
+    failed: () => {},
+  });
+  for (let sent = 0; sent < 100_000; sent += 10_000) {
+    body.push(new Uint8Array(10_000));
+    if (isPaused) flow.pause();
+    if (body.bufferedBytes >= 50_000) flow.resume();
+  }
+  flow.resume();
+  assertEquals([...sizes], [64 * 1024, 30_000]); // The second holds what is left.
+});
+
+Deno.test("however a body is pushed, paused and resumed, its bytes come in order and whole", async () => {
   for (let seed = 1; seed <= 300; seed++) {
     let state = seed;
     const random = (below: number) => (state = (state * 48_271) % 2_147_483_647) % below;
@@ -314,6 +388,7 @@ Deno.test("however a body is pushed, paused and resumed, its bytes come in order
       const dice = random(4);
       if (dice === 0) {
         flow ??= body.consume({
+          gathersBelowBytes: seed % 3 * 4,
           chunk: (bytes) => {
             seen += new TextDecoder().decode(bytes);
             if (random(3) === 0) flow?.pause();
@@ -328,6 +403,7 @@ Deno.test("however a body is pushed, paused and resumed, its bytes come in order
         body.push(utf8(text));
         sent += text;
       }
+      if (dice === 3) await null;
     }
     body.end(null);
     flow ??= body.consume({
@@ -335,7 +411,10 @@ Deno.test("however a body is pushed, paused and resumed, its bytes come in order
       end: () => isEnded = true,
       failed: () => {},
     });
-    for (let i = 0; i < 50; i++) flow.resume();
+    for (let i = 0; i < 50; i++) {
+      flow.resume();
+      await null;
+    }
     assertEquals([seen, isEnded], [sent, true], `seed ${seed}`);
     const marks = owner.calls.filter((call) => call !== "wanted");
     marks.forEach((call, index) =>
