@@ -68,6 +68,12 @@ const OPENERS: Readonly<Record<SelectorKind, Opener>> = {
 /** From the best to the one that always opens. */
 const BY_MERIT: readonly SelectorKind[] = ["uring", "epoll", "native"];
 
+/**
+ * On Bun io_uring is for who asks for it: the selector's own suites pass there, but whole services on it took more memory than
+ * they may, and reset a client of a server that stops.
+ */
+const BY_MERIT_ON_BUN: readonly SelectorKind[] = ["epoll", "native"];
+
 /** The variable that overrides the choice. */
 const VARIABLE = "SLUICE_SELECTOR";
 
@@ -111,7 +117,10 @@ function isKind(kind: string): kind is SelectorKind {
 
 function openBest(options: OpenSelectorOptions, runtime: Runtime): SelectedSelector {
   const { kind, found, reason } = chooseFirst(
-    BY_MERIT.map((kind) => ({ kind, open: () => OPENERS[kind](options, runtime) })),
+    (runtime.name === "bun" ? BY_MERIT_ON_BUN : BY_MERIT).map((kind) => ({
+      kind,
+      open: () => OPENERS[kind](options, runtime),
+    })),
   );
   return select(found, { kind, reason });
 }

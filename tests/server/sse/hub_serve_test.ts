@@ -197,6 +197,7 @@ for (const { name, readerLagBytesMax, cutSlow } of STALLS) {
     const before = rssBytes(child.pid);
     const stats = await publish(128);
     assertLess(rssBytes(child.pid) - before, 32 * 1024 * 1024);
-    assertEquals([stats.caughtUp, stats.cutSlow, stats.readers], [1, cutSlow, 1 - cutSlow]);
+    assert(stats.caughtUp >= 1, "it never fell behind"); // Once more whenever the kernel's buffer grows meanwhile.
+    assertEquals([stats.cutSlow, stats.readers], [cutSlow, 1 - cutSlow]);
   });
 }
