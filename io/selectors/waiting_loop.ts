@@ -68,8 +68,8 @@ const GO_MS = 0.2;
 
 /**
  * 0.05 ms: a round trip over the runtime's own sockets takes about 0.04 ms beside an idle loop, and waits for one go and one
- * wake beside a busy one, so it stays within three times as much. The wake is a fifth of the work then, which is why goes
- * are not always as short.
+ * wake beside a busy one: four to five times as much, as measured, and a `fetch` twice. The wake is a fifth of the work then, which
+ * is why goes are not always as short.
  */
 const SHARED_GO_MS = 0.05;
 
