@@ -40,10 +40,14 @@ export interface UringKernel {
   mapRing(ring: number, bytes: number, offset: number): MappedMemory | number;
   /** Maps memory that belongs to nobody else, of zeros; no page of it exists before it is touched. */
   mapMemory(bytes: number): MappedMemory | number;
+  /** Maps such memory without looking at it; returns where it begins. */
+  reserve(bytes: number): number;
+  /** A buffer over memory that is mapped; it does not keep it. */
+  viewOf(address: number, bytes: number): ArrayBuffer;
   /** Closes a ring's descriptor. */
   close(ring: number): number;
-  /** Unmaps memory: touching its buffer afterwards is the end of the process. */
-  unmap(memory: MappedMemory): number;
+  /** Unmaps memory: touching a buffer over it afterwards is the end of the process. */
+  unmap(address: number, bytes: number): number;
   /** Gives pages back to the system; they read as zeros. `address` and `bytes` must be multiples of 64 KiB. */
   discard(address: number, bytes: number): number;
 }
@@ -99,20 +103,29 @@ export class LibcKernel implements UringKernel {
   }
 
   mapRing(ring: number, bytes: number, offset: number): MappedMemory | number {
-    return this.#map(bytes, MAP_SHARED | MAP_POPULATE, ring, offset);
+    return this.#seen(this.#map(bytes, MAP_SHARED | MAP_POPULATE, ring, offset), bytes);
   }
 
   mapMemory(bytes: number): MappedMemory | number {
+    return this.#seen(this.reserve(bytes), bytes);
+  }
+
+  reserve(bytes: number): number {
     return this.#map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  }
+
+  viewOf(address: number, bytes: number): ArrayBuffer {
+    const { library } = this.#libc;
+    return library.viewOf(library.pointerTo(address), bytes);
   }
 
   close(ring: number): number {
     return this.#outcome(this.#libc.call.close(ring));
   }
 
-  unmap({ address, buffer }: MappedMemory): number {
+  unmap(address: number, bytes: number): number {
     const { call, library } = this.#libc;
-    return this.#outcome(call.munmap(library.pointerTo(address), buffer.byteLength));
+    return this.#outcome(call.munmap(library.pointerTo(address), bytes));
   }
 
   discard(address: number, bytes: number): number {
@@ -120,11 +133,14 @@ export class LibcKernel implements UringKernel {
     return this.#outcome(call.madvise(library.pointerTo(address), bytes, MADV_DONTNEED));
   }
 
-  #map(bytes: number, flags: number, descriptor: number, offset: number): MappedMemory | number {
-    const { call, library } = this.#libc;
-    const address = call.mmap(null, bytes, PROT_READ | PROT_WRITE, flags, descriptor, offset);
-    if (address === -1) return -this.#libc.errno();
-    return { address, buffer: library.viewOf(library.pointerTo(address), bytes) };
+  #map(bytes: number, flags: number, descriptor: number, offset: number): number {
+    const address = this.#libc.call.mmap(null, bytes, PROT_READ | PROT_WRITE, flags, descriptor, offset);
+    return address === -1 ? -this.#libc.errno() : address;
+  }
+
+  /** What a mapping returned, with a buffer over it. */
+  #seen(address: number, bytes: number): MappedMemory | number {
+    return address < 0 ? address : { address, buffer: this.viewOf(address, bytes) };
   }
 
   #outcome(result: number): number {

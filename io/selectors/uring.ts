@@ -340,11 +340,11 @@ function makeParts(
     ring.unmap();
     kernel.close(ring.descriptor);
   });
-  const memory = kernel.mapMemory(arenaBytes);
-  if (typeof memory === "number") throw refuse(`there is no memory to send from (error ${-memory})`);
-  undo.push(() => kernel.unmap(memory));
+  const address = kernel.reserve(arenaBytes);
+  if (address < 0) throw refuse(`there is no memory to send from (error ${-address})`);
+  undo.push(() => kernel.unmap(address, arenaBytes));
   const isGuarded = options.isGuarded ?? false;
-  const arena = new PinnedArena(kernel, memory, { bytes: arenaBytes, isGuarded });
+  const arena = new PinnedArena(kernel, address, { bytes: arenaBytes, isGuarded });
   const buffers = new ReceiveBuffers(kernel, ring.descriptor, { isGuarded, ...options.buffers });
   undo.push(() => buffers.close());
   let onReady = (): void => {};

@@ -7,16 +7,25 @@
  *
  * When there is no room, `allocate` says so, and the caller has to do without: that is the bound.
  *
+ * JavaScript sees it through *windows*: an ArrayBuffer each for the first 1 MiB, the next 1, 2, 4 MiB and so on, made when the
+ * first piece of it is dealt out. One for all of it would do, but a garbage collector takes every buffer for memory in use, as
+ * long as it is, and lets garbage grow in proportion: 256 MiB that hardly a page exists of were answered by more than 100 MiB
+ * of garbage on Bun. So no more than twice what was ever used is seen. Since a piece lies in one window, none is longer
+ * than the last.
+ *
  * Guard mode (tests): every piece has a red zone on both sides, which must be as it was when the piece comes back; what
  * came back is poisoned, and must be so still when it is dealt out again. A breach is a `ContractError`, and is kept.
  *
  * @module
  */
 import { ContractError } from "../errors.ts";
-import type { MappedMemory, UringKernel } from "../ffi/uring_kernel.ts";
+import type { UringKernel } from "../ffi/uring_kernel.ts";
 
 /** 64 KiB: the largest block a write is cut into, and a multiple of every page size Linux has. */
 export const FRAME_BYTES = 64 * 1024;
+
+/** 1 MiB: what a server that is not busy uses; a power of two, as the numbers of the windows' first frames are then. */
+const FIRST_WINDOW_FRAMES = 16;
 
 /** 1 KiB: most events of a stream; smaller pieces would need longer tables for no memory worth mentioning. */
 const CLASS_BYTES_MIN = 1024;
@@ -48,16 +57,26 @@ export interface ArenaOptions {
   readonly isGuarded?: boolean;
 }
 
+/** A part of the arena, as JavaScript sees it. */
+interface Window {
+  /** Where it begins in the arena. */
+  readonly start: number;
+  /** All of it. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** See the module's text. */
 export class PinnedArena {
-  /** The whole of it. */
-  readonly buffer: ArrayBuffer;
   /** Where it begins, as the kernel sees it. */
   readonly address: number;
   /** Breaches found so far, in guard mode. */
   readonly breaches: ContractError[] = [];
   readonly #kernel: UringKernel;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: number;
+  /** The windows by number; none where nothing was dealt out yet. */
+  readonly #windows: (Window | undefined)[] = [];
+  /** Those there are, in the order they came to be: usually few, and the first has nearly everything. */
+  readonly #opened: Window[] = [];
   readonly #isGuarded: boolean;
   readonly #states: Uint8Array;
   /** Frames of a run, at its first frame. */
@@ -74,13 +93,12 @@ export class PinnedArena {
   readonly #lent = new Map<number, number>();
   readonly #poisoned = new Map<number, number>();
 
-  /** @param memory a mapping of `options.bytes` */
-  constructor(kernel: UringKernel, memory: MappedMemory, options: ArenaOptions) {
+  /** @param address where `options.bytes` are reserved */
+  constructor(kernel: UringKernel, address: number, options: ArenaOptions) {
     const frames = options.bytes / FRAME_BYTES;
     this.#kernel = kernel;
-    this.buffer = memory.buffer;
-    this.address = memory.address;
-    this.#bytes = new Uint8Array(memory.buffer);
+    this.address = address;
+    this.#bytes = options.bytes;
     this.#isGuarded = options.isGuarded ?? false;
     this.#states = new Uint8Array(frames);
     this.#runs = new Uint16Array(frames);
@@ -93,9 +111,23 @@ export class PinnedArena {
     return this.#usedBytes;
   }
 
+  /** Bytes that JavaScript sees now: what its garbage collector takes for used. */
+  get seenBytes(): number {
+    return this.#opened.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
   /** Whether a view is of this memory. */
   owns(view: Uint8Array): boolean {
-    return view.buffer === this.buffer;
+    return this.addressOf(view) >= 0;
+  }
+
+  /** Where a view begins, as the kernel sees it; -1 for what is not of this memory. */
+  addressOf(view: Uint8Array): number {
+    const { buffer } = view;
+    for (const { bytes, start } of this.#opened) {
+      if (bytes.buffer === buffer) return this.address + start + view.byteOffset;
+    }
+    return -1;
   }
 
   /**
@@ -111,15 +143,16 @@ export class PinnedArena {
       : this.#takeSlot(outer);
     if (offset < 0) return null;
     this.#usedBytes += length;
-    if (!this.#isGuarded) return new Uint8Array(this.buffer, offset, length);
+    const { start, bytes } = this.#windowOf(offset);
+    if (!this.#isGuarded) return new Uint8Array(bytes.buffer, offset - start, length);
     this.#guard(offset, outer);
-    return new Uint8Array(this.buffer, offset + RED_BYTES, length);
+    return new Uint8Array(bytes.buffer, offset - start + RED_BYTES, length);
   }
 
   /** Takes memory back: `view` must be what `allocate` returned, and must not be used any more, by the kernel neither. */
   free(view: Uint8Array): void {
     this.#usedBytes -= view.length;
-    let offset = view.byteOffset;
+    let offset = this.addressOf(view) - this.address;
     if (this.#isGuarded) {
       offset -= RED_BYTES;
       if (!this.#checkGuard(offset, view.length + 2 * RED_BYTES)) return;
@@ -132,7 +165,23 @@ export class PinnedArena {
 
   /** Gives all pages back to the system. What views still show reads as zeros, and harms nobody. */
   discard(): void {
-    this.#kernel.discard(this.address, this.buffer.byteLength);
+    this.#kernel.discard(this.address, this.#bytes);
+  }
+
+  /** The window that an offset is in. */
+  #windowOf(offset: number): Window {
+    const frame = Math.floor(offset / FRAME_BYTES);
+    const number = 32 - Math.clz32(Math.floor(frame / FIRST_WINDOW_FRAMES));
+    return this.#windows[number] ??= this.#openWindow(number);
+  }
+
+  #openWindow(number: number): Window {
+    const end = (FIRST_WINDOW_FRAMES << number) * FRAME_BYTES;
+    const start = number === 0 ? 0 : end / 2;
+    const view = this.#kernel.viewOf(this.address + start, Math.min(end, this.#bytes) - start);
+    const made = { start, bytes: new Uint8Array(view) };
+    this.#opened.push(made);
+    return made;
   }
 
   #takeSlot(bytes: number): number {
@@ -179,11 +228,15 @@ export class PinnedArena {
     return first * FRAME_BYTES;
   }
 
-  /** The first of so many free frames in a row; -1 when there are none. The lowest, so that the memory in use stays dense. */
+  /**
+   * The first of so many free frames in a row, of one window; -1 when there are none. The lowest, so that the memory in use
+   * stays dense.
+   */
   #findRun(frames: number): number {
     const states = this.#states;
     let length = 0;
     for (let frame = this.#hint; frame < states.length; frame++) {
+      if (isFirstOfWindow(frame)) length = 0;
       if (states[frame]! > FREE_TOUCHED) {
         if (length === 0 && frame === this.#hint) this.#hint++;
         length = 0;
@@ -216,42 +269,53 @@ export class PinnedArena {
   // ---- guard mode ------------------------------------------------------------------------------------------------
 
   #guard(offset: number, outer: number): void {
-    const bytes = this.#bytes;
     for (const [start, length] of [...this.#poisoned]) {
       if (start >= offset + outer || start + length <= offset) continue;
-      for (let at = start; at < start + length; at++) {
-        if (bytes[at] !== POISON) {
-          this.#breach(`byte ${at} of the arena was written to after it was given back`);
+      for (const [index, byte] of this.#piece(start, length).entries()) {
+        if (byte !== POISON) {
+          this.#breach(`byte ${start + index} of the arena was written to after it was given back`);
         }
       }
       this.#poisoned.delete(start);
     }
-    bytes.fill(RED, offset, offset + RED_BYTES);
-    bytes.fill(RED, offset + outer - RED_BYTES, offset + outer);
+    const piece = this.#piece(offset, outer);
+    piece.fill(RED, 0, RED_BYTES);
+    piece.fill(RED, outer - RED_BYTES);
     this.#lent.set(offset, outer);
   }
 
   #checkGuard(offset: number, outer: number): boolean {
-    const bytes = this.#bytes;
     if (this.#lent.get(offset) !== outer) {
       this.#breach(`what begins at byte ${offset} of the arena was given back, but is not lent so`);
       return false;
     }
     this.#lent.delete(offset);
+    const piece = this.#piece(offset, outer);
     for (let at = 0; at < RED_BYTES; at++) {
-      if (bytes[offset + at] !== RED || bytes[offset + outer - RED_BYTES + at] !== RED) {
+      if (piece[at] !== RED || piece[outer - RED_BYTES + at] !== RED) {
         this.#breach(`what begins at byte ${offset} of the arena was written to beyond its ends`);
         break;
       }
     }
-    bytes.fill(POISON, offset, offset + outer);
+    piece.fill(POISON);
     this.#poisoned.set(offset, outer);
     return true;
+  }
+
+  /** What begins at an offset, with its red zones. */
+  #piece(offset: number, outer: number): Uint8Array {
+    const { start, bytes } = this.#windowOf(offset);
+    return bytes.subarray(offset - start, offset - start + outer);
   }
 
   #breach(what: string): void {
     this.breaches.push(new ContractError(what));
   }
+}
+
+/** Whether a window begins with a frame: the later ones do with the powers of two. */
+function isFirstOfWindow(frame: number): boolean {
+  return frame >= FIRST_WINDOW_FRAMES && (frame & (frame - 1)) === 0;
 }
 
 function bitCount(word: number): number {

@@ -90,7 +90,7 @@ export class ReceiveBuffers {
     view.setUint32(BUFFER_REGISTRATION.ringEntries, count, true);
     const result = kernel.register(ring, REGISTER.bufferRing, argument, 1);
     if (result < 0) {
-      kernel.unmap(memory);
+      kernel.unmap(memory.address, mapped);
       throw refused("this kernel takes no ring of receive buffers (Linux 6.0 or later is needed)", -result);
     }
     for (let number = 0; number < count; number++) {

@@ -29,7 +29,7 @@ export class UringMessages {
     this.#ring = ring;
     this.#memory = memory;
     this.#words = new Uint32Array(memory.buffer, memory.byteOffset, memory.length >> 2);
-    this.#address = arena.address + memory.byteOffset;
+    this.#address = arena.addressOf(memory);
   }
 
   /** Lays down a message of `parts` from number `start` to before `end`, all of pinned memory; returns its address. */
@@ -43,7 +43,7 @@ export class UringMessages {
     words[(at + MESSAGE.vectorCount) >> 2] = end - start;
     for (let index = start, word = vectors >> 2; index < end; index++, word += VECTOR_BYTES >> 2) {
       const part = parts[index]!;
-      put(words, word, this.#arena.address + part.byteOffset);
+      put(words, word, this.#arena.addressOf(part));
       words[word + 2] = part.length;
       words[word + 3] = 0;
     }

@@ -279,7 +279,7 @@ export class Ring {
 
   /** Unmaps the rings. Nothing of this object may be used afterwards; the descriptor is the caller's to close. */
   unmap(): void {
-    for (const memory of this.#memories) this.#kernel.unmap(memory);
+    for (const { address, buffer } of this.#memories) this.#kernel.unmap(address, buffer.byteLength);
   }
 
   #copyCompletions(countMax: number): void {
@@ -398,7 +398,7 @@ function mapRing(
   if (typeof rings === "number") throw refused(-rings);
   const entries = kernel.mapRing(descriptor, sqEntries * SQE.words * 4, MAP_AT.entries);
   if (typeof entries === "number") {
-    kernel.unmap(rings);
+    kernel.unmap(rings.address, bytes);
     throw refused(-entries);
   }
   return { params, rings, entries };

@@ -234,8 +234,10 @@ export class UringTransport extends TransportBase implements UringReader {
   goOnSending(): void {
     if (this.#ending !== "none") return;
     const { arena } = this.#host;
-    if (this.#part !== null && arena.owns(this.#part)) return this.#sendPart(this.#part);
-    if (this.#part !== null) return this.#sendBySlab([this.#part]);
+    if (this.#part !== null) {
+      const address = arena.addressOf(this.#part);
+      return address >= 0 ? this.#sendPart(this.#part, address) : this.#sendBySlab([this.#part]);
+    }
     if (this.#parts === null) return;
     let isPinned = true; // Not by `every`: a function for each send is much in a fan-out.
     for (const part of this.#parts) isPinned &&= arena.owns(part);
@@ -243,9 +245,9 @@ export class UringTransport extends TransportBase implements UringReader {
     else this.#sendBySlab(this.#parts);
   }
 
-  #sendPart(part: Uint8Array): void {
+  #sendPart(part: Uint8Array, address: number): void {
     const sent = this.#sentBytes;
-    this.#send(this.#host.arena.address + part.byteOffset + sent, part.length - sent, MSG_NOSIGNAL);
+    this.#send(address + sent, part.length - sent, MSG_NOSIGNAL);
   }
 
   #sendParts(parts: Uint8Array[]): void {
@@ -283,7 +285,7 @@ export class UringTransport extends TransportBase implements UringReader {
       }
     }
     this.#slab = slab;
-    this.#send(arena.address + slab.bytes.byteOffset, slab.used, MSG_NOSIGNAL | MSG_DONTWAIT);
+    this.#send(arena.addressOf(slab.bytes), slab.used, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   #send(address: number, length: number, flags: number): void {

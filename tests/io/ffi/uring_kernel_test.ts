@@ -10,6 +10,8 @@ Deno.test("what fails is the error's number, negative", () => {
     assertEquals(kernel.close(-1), -EBADF);
     assertEquals(kernel.mapRing(-1, 4096, 0), -EBADF);
     assertEquals(kernel.mapMemory(2 ** 47), -ENOMEM);
+    assertEquals(kernel.reserve(2 ** 47), -ENOMEM);
+    assertEquals(kernel.unmap(1, 4096), -EINVAL);
     assertEquals(kernel.discard(1, 4096), -EINVAL);
   });
 });
@@ -27,7 +29,7 @@ Deno.test("memory that is mapped is zeros, keeps what is written, and loses it w
     assertEquals(seen[0], 7, "the address is that of the buffer");
     assertEquals(kernel.discard(memory.address + 64 * 1024, 64 * 1024), 0);
     assertEquals([bytes[70_000], bytes[10]], [0, 5]);
-    assertEquals(kernel.unmap(memory), 0);
+    assertEquals(kernel.unmap(memory.address, 128 * 1024), 0);
   });
 });
 

@@ -29,9 +29,9 @@ Deno.test("pieces have the length that was asked for, and none overlaps another"
       assert(isFull, "the test is to reach the bound");
       for (const { view } of lent) arena.free(view);
       assertEquals([arena.usedBytes, arena.breaches], [0, []]);
-      const all = arena.allocate(64 * FRAME_BYTES - 1024)!;
-      assertEquals(all.length, 64 * FRAME_BYTES - 1024, "all of it is one run again");
-      arena.free(all);
+      const half = arena.allocate(32 * FRAME_BYTES - 1024)!;
+      assertEquals(half.length, 32 * FRAME_BYTES - 1024, "the last window is one run again");
+      arena.free(half);
     });
   }
 });
@@ -49,7 +49,7 @@ Deno.test("small pieces share a frame, and all of its places can be had", () => 
 });
 
 Deno.test("frames that come back are kept up to a bound; beyond it their pages go back to the system", () => {
-  withArena(256 * FRAME_BYTES, false, (arena, discarded) => {
+  withArena(512 * FRAME_BYTES, false, (arena, discarded) => {
     const all = arena.allocate(200 * FRAME_BYTES)!;
     all.fill(1);
     arena.free(all);
@@ -58,6 +58,50 @@ Deno.test("frames that come back are kept up to a bound; beyond it their pages g
     const some = arena.allocate(100 * FRAME_BYTES)!;
     arena.free(some);
     assertEquals(discarded.length, 1, "kept");
+  });
+});
+
+Deno.test("no more of it is seen than twice what was ever used at once", () => {
+  withArena(4_096 * FRAME_BYTES, false, (arena) => { // 256 MiB, as is usual
+    assertEquals(arena.seenBytes, 0);
+    const small = arena.allocate(1_000)!;
+    assertEquals([small.buffer.byteLength, arena.seenBytes], [1 << 20, 1 << 20]);
+    const pieces = Array.from({ length: 100 }, () => arena.allocate(FRAME_BYTES)!);
+    assertEquals(arena.seenBytes, 8 << 20);
+    for (const [index, piece] of pieces.entries()) {
+      piece.fill(index);
+      assertEquals(piece.byteLength, FRAME_BYTES);
+    }
+    assert(pieces.every((piece, index) => piece.every((byte) => byte === index)), "none overlaps another");
+    for (const piece of pieces) arena.free(piece);
+    for (let round = 0; round < 1_000; round++) arena.free(arena.allocate(round * 64 + 1)!);
+    assertEquals([arena.seenBytes, arena.usedBytes], [8 << 20, 1_000]);
+    assertEquals([arena.addressOf(new Uint8Array(10)), arena.owns(new Uint8Array(10))], [-1, false]);
+  });
+});
+
+Deno.test("a piece lies in one window, so the longest is as long as the last", () => {
+  for (const frames of [10, 16, 17, 40, 64]) {
+    withArena(frames * FRAME_BYTES, false, (arena) => {
+      const last = frames > 32 ? frames - 32 : frames > 16 ? frames - 16 : frames;
+      const longest = Math.max(last, Math.min(frames, 16));
+      assertStrictEquals(arena.allocate((longest + 1) * FRAME_BYTES), null);
+      const piece = arena.allocate(longest * FRAME_BYTES)!;
+      piece.fill(1);
+      const rest = Array.from({ length: frames - longest }, () => arena.allocate(FRAME_BYTES));
+      assert(rest.every((view) => view !== null), "the others are to be had");
+      assertStrictEquals(arena.allocate(1), null);
+    });
+  }
+});
+
+Deno.test("the kernel's address is that of the bytes, in every window", () => {
+  withArena(64 * FRAME_BYTES, false, (arena) => {
+    const pieces = Array.from({ length: 64 }, () => arena.allocate(FRAME_BYTES)!);
+    assertEquals(
+      pieces.map((piece) => arena.addressOf(piece.subarray(7))),
+      pieces.map((_piece, index) => arena.address + index * FRAME_BYTES + 7),
+    );
   });
 });
 

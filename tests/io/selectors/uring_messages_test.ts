@@ -13,9 +13,9 @@ function withMessages(
 ): void {
   withRing({ entries: 64 }, (ring, libc, kernel) => {
     const bytes = 1 << 20;
-    const memory = kernel.mapMemory(bytes);
-    assert(typeof memory !== "number");
-    const arena = new PinnedArena(kernel, memory, { bytes });
+    const reserved = kernel.reserve(bytes);
+    assert(reserved > 0);
+    const arena = new PinnedArena(kernel, reserved, { bytes });
     const messages = new UringMessages(arena, ring, arena.allocate(MESSAGES_BYTES)!);
     const pair = new Int32Array(2);
     assertEquals(libc.call.socketpair(1, 1, 0, pair), 0);
@@ -24,7 +24,7 @@ function withMessages(
     const count = libc.call.recv(pair[1]!, got, libc.size(got.length), 0);
     receive(got.subarray(0, count));
     for (const fd of pair) libc.call.close(fd);
-    kernel.unmap(memory);
+    kernel.unmap(reserved, bytes);
   });
 }
 

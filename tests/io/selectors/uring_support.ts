@@ -51,8 +51,16 @@ export class ChangedKernel implements UringKernel {
     return this.#inner.close(ring);
   }
 
-  unmap(memory: MappedMemory): number {
-    return this.#inner.unmap(memory);
+  reserve(bytes: number): number {
+    return this.#changes.reserve?.(bytes) ?? this.#inner.reserve(bytes);
+  }
+
+  viewOf(address: number, bytes: number): ArrayBuffer {
+    return this.#inner.viewOf(address, bytes);
+  }
+
+  unmap(address: number, bytes: number): number {
+    return this.#inner.unmap(address, bytes);
   }
 
   discard(address: number, bytes: number): number {
@@ -100,12 +108,12 @@ export function withArena(
     const kernel = new ChangedKernel(inner, {
       discard: (address, length) => (discarded.push(length), inner.discard(address, length)),
     });
-    const memory = kernel.mapMemory(bytes);
-    if (typeof memory === "number") throw new TypeError(`no memory: ${memory}`);
+    const address = kernel.reserve(bytes);
+    if (address < 0) throw new TypeError(`no memory: ${address}`);
     try {
-      run(new PinnedArena(kernel, memory, { bytes, isGuarded }), discarded);
+      run(new PinnedArena(kernel, address, { bytes, isGuarded }), discarded);
     } finally {
-      kernel.unmap(memory);
+      kernel.unmap(address, bytes);
     }
   });
 }

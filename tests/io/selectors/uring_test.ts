@@ -1,6 +1,7 @@
 /** The selector on io_uring runs the whole contract, with memory guarded; also in cramped rooms. */
 
 import { readdirSync } from "node:fs";
+import process from "node:process";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { UnsupportedError } from "../../../io/errors.ts";
 import type { UringKernel } from "../../../io/ffi/uring_kernel.ts";
@@ -36,7 +37,7 @@ Deno.test("uring is refused with the reason, and holds nothing then", async () =
   const refusals: [RegExp, UringOptions][] = [
     [/seccomp/, { wrapKernel: changed({ setup: () => -1 }) }],
     [/no io_uring/, { wrapKernel: changed({ setup: () => -38 }) }],
-    [/memory/, { wrapKernel: changed({ mapMemory: () => -12 }) }],
+    [/memory/, { wrapKernel: changed({ reserve: () => -12 }) }],
     [/receive buffers/, {
       wrapKernel: changed({ register: (_ring, operation) => operation === 22 ? -22 : undefined as never }),
     }],
@@ -54,6 +55,17 @@ Deno.test("uring is refused with the reason, and holds nothing then", async () =
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   assertEquals(descriptors(), before);
+});
+
+Deno.test("a collector of garbage sees only what is used of the memory to send from", async () => {
+  const before = process.memoryUsage();
+  await using selector = openUring(); // 256 MiB of addresses
+  const after = process.memoryUsage();
+  for (const kind of ["external", "arrayBuffers"] as const) {
+    const seen = after[kind] - before[kind];
+    assert(seen < 32 << 20, `${seen} bytes of ${kind} are seen, which so much garbage is let grow for`);
+  }
+  assertEquals(selector.arena.seenBytes, 1 << 20);
 });
 
 function changed(changes: Partial<UringKernel>): (kernel: UringKernel) => UringKernel {

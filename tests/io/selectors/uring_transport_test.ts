@@ -153,6 +153,8 @@ Deno.test("a selector whose completions come late or are refused for a while los
         register: kernel.register.bind(kernel),
         mapRing: kernel.mapRing.bind(kernel),
         mapMemory: kernel.mapMemory.bind(kernel),
+        reserve: kernel.reserve.bind(kernel),
+        viewOf: kernel.viewOf.bind(kernel),
         close: kernel.close.bind(kernel),
         unmap: kernel.unmap.bind(kernel),
         discard: kernel.discard.bind(kernel),
