@@ -7,11 +7,11 @@
  *
  * When there is no room, `allocate` says so, and the caller has to do without: that is the bound.
  *
- * JavaScript sees it through *windows*: an ArrayBuffer each for the first 1 MiB, the next 1, 2, 4 MiB and so on, made when the
- * first piece of it is dealt out. One for all of it would do, but a garbage collector takes every buffer for memory in use, as
- * long as it is, and lets garbage grow in proportion: 256 MiB that hardly a page exists of were answered by more than 100 MiB
- * of garbage on Bun. So no more than twice what was ever used is seen. Since a piece lies in one window, none is longer
- * than the last.
+ * JavaScript sees it through *windows*: an ArrayBuffer for each MiB of the first eight, then for the next 8, 16, 32 MiB and so
+ * on, made when the first piece of it is dealt out. One for all of it would do, but a garbage collector takes every buffer for
+ * memory in use, as long as it is, and lets garbage grow in proportion: 256 MiB that hardly a page exists of were answered by
+ * more than 100 MiB of garbage on Bun. Windows that nothing is used of are closed once more than eight times what is used is
+ * seen. Since a piece lies in one window, none is longer than the last.
  *
  * Guard mode (tests): every piece has a red zone on both sides, which must be as it was when the piece comes back; what
  * came back is poisoned, and must be so still when it is dealt out again. A breach is a `ContractError`, and is kept.
@@ -24,8 +24,16 @@ import type { UringKernel } from "../ffi/uring_kernel.ts";
 /** 64 KiB: the largest block a write is cut into, and a multiple of every page size Linux has. */
 export const FRAME_BYTES = 64 * 1024;
 
-/** 1 MiB: what a server that is not busy uses; a power of two, as the numbers of the windows' first frames are then. */
-const FIRST_WINDOW_FRAMES = 16;
+/** 1 MiB: what a server that is not busy uses. */
+const SMALL_WINDOW_FRAMES = 16;
+/** 8 MiB are in small windows: what a pool keeps, and as much again. From there on each is as large as all before it. */
+const SMALL_WINDOWS_FRAMES = 128;
+
+/**
+ * Windows are closed when more than eight times what is used is seen. A collector that is shown a new window has one reason
+ * more to collect, so what a busy server's turns use and give back must not open and close them.
+ */
+const SEEN_PER_USED_MAX = 8;
 
 /** 1 KiB: most events of a stream; smaller pieces would need longer tables for no memory worth mentioning. */
 const CLASS_BYTES_MIN = 1024;
@@ -73,10 +81,14 @@ export class PinnedArena {
   readonly breaches: ContractError[] = [];
   readonly #kernel: UringKernel;
   readonly #bytes: number;
-  /** The windows by number; none where nothing was dealt out yet. */
+  /** The windows by number; none where nothing is dealt out. */
   readonly #windows: (Window | undefined)[] = [];
   /** Those there are, in the order they came to be: usually few, and the first has nearly everything. */
-  readonly #opened: Window[] = [];
+  #opened: Window[] = [];
+  /** Frames in use of each window. */
+  readonly #usedFrames = new Uint32Array(32);
+  #usedFramesAll = 0;
+  #seenBytes = 0;
   readonly #isGuarded: boolean;
   readonly #states: Uint8Array;
   /** Frames of a run, at its first frame. */
@@ -113,7 +125,7 @@ export class PinnedArena {
 
   /** Bytes that JavaScript sees now: what its garbage collector takes for used. */
   get seenBytes(): number {
-    return this.#opened.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return this.#seenBytes;
   }
 
   /** Whether a view is of this memory. */
@@ -170,18 +182,28 @@ export class PinnedArena {
 
   /** The window that an offset is in. */
   #windowOf(offset: number): Window {
-    const frame = Math.floor(offset / FRAME_BYTES);
-    const number = 32 - Math.clz32(Math.floor(frame / FIRST_WINDOW_FRAMES));
+    const number = windowOf(Math.floor(offset / FRAME_BYTES));
     return this.#windows[number] ??= this.#openWindow(number);
   }
 
   #openWindow(number: number): Window {
-    const end = (FIRST_WINDOW_FRAMES << number) * FRAME_BYTES;
-    const start = number === 0 ? 0 : end / 2;
-    const view = this.#kernel.viewOf(this.address + start, Math.min(end, this.#bytes) - start);
-    const made = { start, bytes: new Uint8Array(view) };
+    const start = firstFrameOf(number) * FRAME_BYTES;
+    const end = Math.min(firstFrameOf(number + 1) * FRAME_BYTES, this.#bytes);
+    const made = { start, bytes: new Uint8Array(this.#kernel.viewOf(this.address + start, end - start)) };
     this.#opened.push(made);
+    this.#seenBytes += end - start;
     return made;
+  }
+
+  #closeWindows(): void {
+    for (const [number, window] of this.#windows.entries()) {
+      if (window === undefined || this.#usedFrames[number]! > 0) continue;
+      this.#windows[number] = undefined;
+      this.#seenBytes -= window.bytes.length;
+    }
+    this.#opened = this.#opened.filter(({ start }) =>
+      this.#windows[windowOf(start / FRAME_BYTES)] !== undefined
+    );
   }
 
   #takeSlot(bytes: number): number {
@@ -248,9 +270,16 @@ export class PinnedArena {
   #useFrame(frame: number, state: number): void {
     if (this.#states[frame] === FREE_TOUCHED) this.#freeTouched--;
     this.#states[frame] = state;
+    const number = windowOf(frame);
+    this.#usedFrames[number] = this.#usedFrames[number]! + 1;
+    this.#usedFramesAll++;
   }
 
   #freeFrames(first: number, frames: number): void {
+    const number = windowOf(first);
+    this.#usedFrames[number] = this.#usedFrames[number]! - frames;
+    this.#usedFramesAll -= frames;
+    if (this.#seenBytes > this.#usedFramesAll * FRAME_BYTES * SEEN_PER_USED_MAX) this.#closeWindows();
     const isKept = this.#freeTouched + frames <= FREE_FRAMES_MAX;
     this.#states.fill(isKept ? FREE_TOUCHED : FREE, first, first + frames);
     if (first < this.#hint) this.#hint = first;
@@ -313,9 +342,22 @@ export class PinnedArena {
   }
 }
 
-/** Whether a window begins with a frame: the later ones do with the powers of two. */
+/** The number of the window that a frame is in. */
+function windowOf(frame: number): number {
+  if (frame < SMALL_WINDOWS_FRAMES) return Math.floor(frame / SMALL_WINDOW_FRAMES);
+  return SMALL_WINDOWS_FRAMES / SMALL_WINDOW_FRAMES + Math.floor(Math.log2(frame / SMALL_WINDOWS_FRAMES));
+}
+
+/** The frame that a window begins with. */
+function firstFrameOf(number: number): number {
+  const beyond = number - SMALL_WINDOWS_FRAMES / SMALL_WINDOW_FRAMES;
+  return beyond < 0 ? number * SMALL_WINDOW_FRAMES : SMALL_WINDOWS_FRAMES * 2 ** beyond;
+}
+
+/** Whether a window begins with a frame. */
 function isFirstOfWindow(frame: number): boolean {
-  return frame >= FIRST_WINDOW_FRAMES && (frame & (frame - 1)) === 0;
+  if (frame <= SMALL_WINDOWS_FRAMES) return frame % SMALL_WINDOW_FRAMES === 0;
+  return (frame & (frame - 1)) === 0;
 }
 
 function bitCount(word: number): number {

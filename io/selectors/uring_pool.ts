@@ -13,6 +13,12 @@ import type { PinnedArena } from "./uring_arena.ts";
 /** 256 free blocks are 4 MiB kept: as many connections as one turn of a busy server answers. */
 const FREE_BLOCKS_MAX = 256;
 
+/**
+ * Blocks that lie beyond the first 8 MiB of the arena are not kept: what thousands of connections needed once would otherwise
+ * be seen, a block here and there, for good (see uring_arena.ts).
+ */
+const KEPT_BELOW_BYTES = 8 * 1024 * 1024;
+
 /** 32 free big blocks are 2 MiB kept; more are dealt out by the arena as fast, but for one view each. */
 const FREE_BIG_BLOCKS_MAX = 32;
 
@@ -62,10 +68,12 @@ export class PinnedPool extends BlockPool {
 
   override give(block: Block): void {
     block.used = 0;
-    if (!this.#arena.owns(block.bytes)) return;
+    const offset = this.#arena.addressOf(block.bytes) - this.#arena.address;
+    if (offset < 0) return;
     const isBig = block.bytes.length === BIG_BLOCK_BYTES;
     const free = isBig ? this.#freeBigBlocks : this.#freeBlocks;
-    if (this.#keepsFree && free.length < (isBig ? FREE_BIG_BLOCKS_MAX : FREE_BLOCKS_MAX)) free.push(block);
+    const isRoom = free.length < (isBig ? FREE_BIG_BLOCKS_MAX : FREE_BLOCKS_MAX);
+    if (this.#keepsFree && isRoom && offset < KEPT_BELOW_BYTES) free.push(block);
     else this.#arena.free(block.bytes);
   }
 

@@ -47,6 +47,20 @@ Deno.test("without room, blocks are ordinary memory; slabs are set aside, and wh
   });
 });
 
+Deno.test("what many blocks were needed for once is not seen for good, in whichever order they come back", () => {
+  withArena(256 << 20, false, (arena) => {
+    const pool = new PinnedPool(arena);
+    const blocks = Array.from({ length: 10_000 }, () => pool.take());
+    assertEquals([arena.seenBytes, blocks.every(({ bytes }) => arena.owns(bytes))], [256 << 20, true]);
+    for (let from = 0; from < 100; from++) {
+      for (let index = from; index < blocks.length; index += 100) pool.give(blocks[index]!);
+    }
+    assertEquals(pool.freeCount, 256);
+    assert(arena.seenBytes <= 8 << 20, `${arena.seenBytes} bytes are seen`);
+    assert(arena.owns(pool.take().bytes));
+  });
+});
+
 Deno.test("in guard mode no block is kept: each comes back to the arena and is checked", () => {
   withArena(8 * FRAME_BYTES, true, (arena) => {
     const pool = new PinnedPool(arena, false);
