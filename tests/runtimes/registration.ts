@@ -47,6 +47,27 @@ export const RUNTIME: RuntimeName = process.versions["bun"] === undefined ? "nod
 
 const require = createRequire(import.meta.url);
 
+/** The file whose tests are being registered, and those of the files before it, while files share a process. */
+const group = { file: "", held: null as (() => void)[] | null };
+
+/**
+ * Loads files that share a process, then runs the tests of all of them, each named `<file>: <its name>`. None begins
+ * before the last file is loaded, so that loading takes no time from a test that has a deadline.
+ *
+ * @param files named as below `tests/`, and how each is loaded
+ */
+export async function testTogether(
+  files: readonly (readonly [file: string, load: () => Promise<unknown>])[],
+) {
+  const held: (() => void)[] = group.held = [];
+  for (const [file, load] of files) {
+    group.file = file;
+    await load();
+  }
+  group.held = null;
+  for (const register of held) register();
+}
+
 /** Makes the `Deno.test` of one test file, named as below `tests/`. */
 export function testFor(file: string): Test {
   let register: Register | null = null; // Children of tests load this file, too, outside any runner.
@@ -54,7 +75,10 @@ export function testFor(file: string): Test {
     const { name, fn, ignore = false } = definitionOf(args);
     const isSkipped = ignore || optOutReason(RUNTIME, file, name) !== null;
     register ??= RUNTIME === "bun" ? registerOnBun() : registerOnNode();
-    register(name, async () => void await fn(contextOf(name)), isSkipped);
+    const run = async () => void await fn(contextOf(name));
+    const { file: loading, held } = group;
+    if (held === null) register(name, run, isSkipped);
+    else held.push(() => register!(`${loading}: ${name}`, run, isSkipped));
   };
   return Object.assign(test, {
     ignore: (name: string, fn: Run): void => test({ name, fn, ignore: true }),

@@ -7,13 +7,14 @@
  * run.ts table <deno's JUnit report> <node's results> <bun's results>
  * ```
  *
- * Strategy: each test file has a process of its own, so that one that hangs or breaks its globals harms no other, and
- * ends after `FILE_MS_MAX` whatever happens. The runtimes come from npm, as for the benchmarks, and so do the packages
+ * Strategy: each test file has a process of its own, or on Node each group of them (`groups.ts`; Bun starts fast enough to
+ * do without), so that one that hangs or breaks its globals harms few others, and ends after `FILE_MS_MAX` whatever happens. The runtimes come from npm, as for the benchmarks, and so do the packages
  * that tests name. A process that ends badly without a failed test counts as one failure.
  *
  * @module
  */
 import { installRuntimes, output } from "../../bench/support/runtimes.ts";
+import { type Group, groupModule, groupsOf, listFiles, splitName } from "./groups.ts";
 import { placeOf, type RuntimeName } from "./opt_outs.ts";
 import {
   OPT_OUT_SHARE_MAX,
@@ -36,10 +37,13 @@ const FILE_MS_MAX = 360_000;
 /** As many as the machines that check this have cores. */
 const PROCESSES_MAX = 2;
 
+/** How many of the files or groups that took longest are named at the end. */
+const SLOWEST_SHOWN = 8;
+
 /** How much of a failed file's output is shown, characters: the end, where runners say what failed. */
 const SHOWN_MAX = 20_000;
 
-interface FileRun {
+interface GroupRun {
   readonly results: readonly TestResult[];
   /** What it said, if anything failed. */
   readonly complaint: string;
@@ -63,28 +67,28 @@ async function runAll(runtime: RuntimeName, args: readonly string[]): Promise<nu
   const named = args.filter((arg) => !arg.startsWith("--"));
   const files = named.length > 0
     ? named.map((path) => path.replace(/^(\.\/)?tests\//, ""))
-    : await listFiles();
+    : await listFiles(TESTS);
   const here = files.filter((file) => placeOf(file)?.runtimes.includes(runtime) ?? true);
   const program = (await installRuntimes())[runtime];
   const packages = await installPackages(here);
   const reports = await Deno.makeTempDir();
   const results: TestResult[] = [];
-  const queue = here.values();
+  const took: [seconds: number, name: string][] = [];
+  const groups = runtime === "node" ? groupsOf(here) : here.map((file) => ({ name: file, files: [file] }));
+  const queue = groups.values();
   const work = async (): Promise<void> => {
-    for (const file of queue) {
-      const run = await runFile(
-        runtime,
-        program,
-        packages,
-        file,
-        `${reports}/${file.replaceAll("/", "__")}.xml`,
-      );
+    for (const group of queue) {
+      const began = performance.now();
+      const run = await runGroup(runtime, program, packages, group, reports);
+      took.push([(performance.now() - began) / 1000, group.name]);
       results.push(...run.results);
-      if (run.complaint !== "") console.log(`== ${file} on ${runtime}\n${run.complaint}`);
+      if (run.complaint !== "") console.log(`== ${group.name} on ${runtime}\n${run.complaint}`);
     }
   };
   await Promise.all(Array.from({ length: PROCESSES_MAX }, work));
   await Deno.remove(reports, { recursive: true });
+  const slowest = took.sort(([a], [b]) => b - a).slice(0, SLOWEST_SHOWN);
+  console.log(`slowest: ${slowest.map(([seconds, name]) => `${name} ${seconds.toFixed(0)} s`).join(", ")}`);
   const shareMax = named.length > 0 ? 1 : OPT_OUT_SHARE_MAX;
   return report(runtime, results, files.length - here.length, resultsPath, shareMax);
 }
@@ -110,14 +114,19 @@ function report(
   return failed === 0 ? 0 : 1;
 }
 
-async function runFile(
+async function runGroup(
   runtime: RuntimeName,
   program: string,
   packages: string,
-  file: string,
-  reportPath: string,
-): Promise<FileRun> {
-  const path = `tests/${file}`;
+  { name, files }: Group,
+  reports: string,
+): Promise<GroupRun> {
+  const reportPath = `${reports}/${name.replaceAll(/\W/g, "_")}.xml`;
+  let path = `./tests/${files[0]}`;
+  if (files.length > 1) {
+    path = `${reportPath}.mts`;
+    await Deno.writeTextFile(path, groupModule(files, TESTS));
+  }
   const args = runtime === "node"
     ? [
       "--import",
@@ -135,7 +144,7 @@ async function runFile(
       "./tests/runtimes/preload_bun.ts",
       "--reporter=junit",
       `--reporter-outfile=${reportPath}`,
-      `./${path}`,
+      path,
     ];
   const ended = await new Deno.Command(program, {
     args,
@@ -146,14 +155,14 @@ async function runFile(
     stderr: "piped",
     signal: AbortSignal.timeout(FILE_MS_MAX),
   }).output();
-  const results = await readReport(reportPath, file);
+  const results = (await readReport(reportPath, name)).map((one) => ({ ...one, ...splitName(one.name) }));
   const failed = results.filter(({ outcome }) => outcome === "failed").length;
   if (failed === 0 && ended.success && results.length > 0) return { results, complaint: "" };
   const decoder = new TextDecoder();
   const said = decoder.decode(ended.stdout) + decoder.decode(ended.stderr);
   const complaint = `ended with code ${ended.code}\n${said.slice(-SHOWN_MAX)}`;
   if (failed > 0) return { results, complaint };
-  return { results: [...results, { file, name: "ends well", outcome: "failed" }], complaint };
+  return { results: [...results, { file: name, name: "ends well", outcome: "failed" }], complaint };
 }
 
 async function readReport(path: string, file: string): Promise<TestResult[]> {
@@ -163,15 +172,6 @@ async function readReport(path: string, file: string): Promise<TestResult[]> {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
-}
-
-async function listFiles(folder = ""): Promise<string[]> {
-  const files: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, TESTS))) {
-    if (isDirectory) files.push(...await listFiles(`${folder}${name}/`));
-    else if (name.endsWith("_test.ts")) files.push(folder + name);
-  }
-  return files.sort();
 }
 
 /**

@@ -12,9 +12,10 @@ import type { ResponseHead } from "../../../server/http1/message.ts";
 import { ResponseParser } from "../../../server/http1/parser.ts";
 import { Reply } from "../../../server/reply.ts";
 import { serve } from "../../../server/serve.ts";
+import { sampleSize } from "../../support/sample_size.ts";
 
 /** Seeds of one run; `SLUICE_SEED` picks one of them, or any other, to run alone. */
-const SEEDS = 300;
+const SEEDS = sampleSize(300, 60);
 /** Clients of one seed, at once. */
 const CLIENTS = 3;
 /** Requests of each client, one after another. */
