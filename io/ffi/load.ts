@@ -137,7 +137,7 @@ function tryDeno<F>(deno: DenoFfi, paths: readonly string[], signatures: Signatu
   if (permitted.length === 0) {
     return {
       found: null,
-      refusal: `FFI is not permitted (run with --allow-ffi=${paths[0]}, if libc is there)`,
+      refusal: `FFI is not permitted (run with --allow-ffi=${paths[0]}, or --allow-ffi for io_uring, too)`,
     };
   }
   let refusal = "";
