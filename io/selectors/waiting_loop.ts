@@ -4,18 +4,23 @@
  * Idle: it is parked (parking.ts): no timer, no polling; one event wakes it.
  *
  * Busy: it takes a batch, lets the turn end (microtasks run, then what was written is sent), and takes the next, all in one
- * go of the runtime's loop, until nothing is left or its time is up. Then it gives way: it lets the runtime go through its
- * loop once, and parks. If the queue is still ready, that wakes it, but *through* what the runtime waits by, so that the
- * runtime has looked at all its own sockets before. This is the point of it: on Deno a loop that gives way by `setImmediate`
- * alone, or is ready again at once, sees the runtime look at its own sockets only every sixtieth time. When the runtime came back
- * late it had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`. As long as it was so after
- * `SHARED_FROM` of the goes, both share the thread in smaller parts: goes of `SHARED_GO_MS`, and small batches.
+ * go of the runtime's loop, until nothing is left or its time is up. Then it gives way, in two steps. It parks: the queue is
+ * still ready, so that wakes it, but *through* what the runtime waits by, and the runtime has looked at all its own sockets
+ * before. (A loop that gives way by `setImmediate` alone, or is ready again at once, sees Deno look at its own sockets only every
+ * sixtieth time.) And woken, it lets the runtime go through its loop once before it goes on: Deno calls whom it watches a
+ * descriptor for as soon as it has looked, but what its own reads, writes and fetches found in the same look reaches the program
+ * a pass later, which would else be after our whole go.
+ *
+ * When the runtime came back late it had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`.
+ * As long as it was so after `SHARED_FROM` of the goes, both share the thread in smaller parts: goes of one small batch.
  *
  * ```text
  *            signal            batch, end of turn: again while there is more and time is left
  *   parked ─────────→ running ─────────┐
  *     ↑                  │ ↑───────────┘
- *     └──────────────────┘ nothing left, or time is up
+ *     ├──────────────────┤ nothing left
+ *     │                  ↓ time is up
+ *     │     parked, signal, a pass of the runtime's loop ─→ running
  * ```
  *
  * Turns: all events of a batch are one turn (see io/selector.ts). What happens outside of batches (a timer writes) opens a
@@ -106,8 +111,13 @@ export class WaitingLoop {
   readonly #now: () => number;
   readonly #goMs: number;
   readonly #onTurnEnd: () => void = () => this.#endTurn();
-  readonly #onLooped: () => void = () => {
+  readonly #onWakeRead: () => void = () => {
+    this.#isLooping = false;
     if (!this.#isClosed) this.#parking.park();
+  };
+  readonly #onDelivered: () => void = () => {
+    this.#isLooping = false;
+    this.#go(true);
   };
   #endOfTurn: (() => void) | null = null;
   #posted: (() => void)[] = [];
@@ -117,6 +127,10 @@ export class WaitingLoop {
   #startedMs = 0;
   #lastCount = 0;
   #isGivingWay = false;
+  /** Whether the runtime goes through its loop for us: `#onWakeRead` or `#onDelivered` comes. */
+  #isLooping = false;
+  /** Whether the runtime has read the last wake to its end, so that the next may be given at once; see `afterLoop`. */
+  #isWakeRead = false;
   #gaveWayMs = 0;
   #givenTurns = 0;
   /** Share of the goes after which the runtime was busy, of late. */
@@ -129,7 +143,7 @@ export class WaitingLoop {
     this.#source = source;
     this.#now = now;
     this.#goMs = goMs;
-    this.#parking = park(() => this.#go());
+    this.#parking = park(() => this.#wake());
     this.#parking.park();
   }
 
@@ -173,8 +187,17 @@ export class WaitingLoop {
     await this.#parking.close();
   }
 
-  #go(): void {
+  /** The queue is ready. If that is so since before, what else the runtime has found goes first. */
+  #wake(): void {
+    if (this.#isLooping) return;
+    if (!this.#isGivingWay) return this.#go(false);
+    this.#isLooping = true;
+    afterLoop(this.#onDelivered);
+  }
+
+  #go(isWakeRead: boolean): void {
     if (this.#isClosed || this.#isRunning) return;
+    this.#isWakeRead = isWakeRead;
     const now = this.#now();
     const isBusy = this.#isGivingWay && this.#isRuntimeBusy(now);
     if (this.#givenTurns === 0) this.#busyShare += ((isBusy ? 1 : 0) - this.#busyShare) * BUSY_DRIFT;
@@ -203,7 +226,9 @@ export class WaitingLoop {
     this.#givenTurns = this.#isGivingWay ? this.#givenTurns + 1 : 0;
     this.#isGivingWay = true;
     this.#gaveWayMs = now;
-    afterLoop(this.#onLooped);
+    if (this.#isWakeRead) return this.#parking.park();
+    this.#isLooping = true;
+    afterLoop(this.#onWakeRead);
   }
 
   #step(): void {
@@ -225,7 +250,7 @@ export class WaitingLoop {
     this.#source.flush();
     if (this.#isTurnOpen) return;
     const { isReady } = this.#source;
-    if (!this.#isRunning) return isReady === undefined ? undefined : this.#go();
+    if (!this.#isRunning) return isReady === undefined ? undefined : this.#lookAgain();
     const isMoreLikely = isReady ?? this.#lastCount >= MORE_LIKELY_MIN;
     if (!isMoreLikely || this.#isClosed) return this.#rest();
     const now = this.#now();
@@ -233,6 +258,13 @@ export class WaitingLoop {
     if (now - this.#startedMs < goMs) return this.#step();
     this.#isRunning = false;
     this.#giveWay(now);
+  }
+
+  /** A turn outside of goes may have made the source ready, and its flush has ended the parking. */
+  #lookAgain(): void {
+    if (this.#isLooping || this.#isClosed) return;
+    if (this.#isGivingWay) this.#parking.park();
+    else this.#go(false);
   }
 
   #rest(): void {
