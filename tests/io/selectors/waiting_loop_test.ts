@@ -49,13 +49,14 @@ class Stage {
 
   /**
    * Wakes the loop as the runtime would, lets it run to its end, and tells what happened since the last time. A timer lets
-   * all turns end; what the loop has put off by `afterLoop` comes before what is put off so after that, which no timer does.
+   * all turns end; what the loop has put off by `afterLoop` comes before what is put off so after that, which no timer does;
+   * and what it does then has ended before what is put off once more.
    */
   async run(wake = this.wake): Promise<string[]> {
     await new Promise<void>((resolve) =>
       setTimeout(() => {
         wake();
-        setTimeout(() => afterLoop(resolve), 0);
+        setTimeout(() => afterLoop(() => afterLoop(resolve)), 0);
       }, 0)
     );
     return this.events.splice(0);
@@ -94,6 +95,23 @@ Deno.test("it gives way when its time is up", async () => {
   stage.onDispatch = () => void (stage.nowMs += 6);
   assertEquals(await stage.run(), ["park", "dispatch 9", "flush", "dispatch 9", "flush", "park"]);
   assertEquals(await stage.run(), ["dispatch 9", "flush", "dispatch 0", "park"]);
+});
+
+Deno.test("woken with what it left, it lets the runtime go through its loop first; for what came later it does not", async () => {
+  const stage = new Stage();
+  stage.batches.push(9, 9);
+  stage.onDispatch = () => void (stage.nowMs += 20);
+  await stage.run(() => {
+    stage.wake();
+    assertEquals(stage.events, ["park", "dispatch 9"]); // At once: it was idle.
+  });
+  const events = await stage.run(() => {
+    afterLoop(() => stage.events.push("what the runtime had found"));
+    stage.wake();
+    stage.wake(); // A signal too many.
+    assertEquals(stage.events, []);
+  });
+  assertEquals(events, ["what the runtime had found", "dispatch 9", "flush", "park"]);
 });
 
 Deno.test("while the runtime is busy with its own it gets more turns in a row, sixteen at most", async () => {
@@ -212,4 +230,48 @@ Deno.test("a source that knows whether it is ready is looked at after every turn
   await parked.promise;
   assertEquals(events, ["park", "flush", "dispatch", "flush", "dispatch", "flush", "park"]);
   await loop.close();
+});
+
+Deno.test("a source that knows whether it is ready is parked again by a turn outside, and no sooner served for it, while it gives way", async () => {
+  const events: string[] = [];
+  let nowMs = 0;
+  let wake = (): void => {};
+  const loop = new WaitingLoop({
+    source: {
+      isReady: true,
+      dispatch: () => {
+        nowMs += 20;
+        return events.push("dispatch");
+      },
+      flush: () => void events.push("flush"),
+    },
+    park: (onReady) => {
+      wake = onReady;
+      return {
+        how: "woken by the test",
+        park: () => void events.push("park"),
+        ref: () => {},
+        unref: () => {},
+        close: () => Promise.resolve(),
+      };
+    },
+    now: () => nowMs,
+    goMs: 10,
+  });
+  const passes = (act: () => void): Promise<string[]> =>
+    new Promise((resolve) =>
+      setTimeout(() => {
+        act();
+        setTimeout(() => afterLoop(() => afterLoop(() => resolve(events.splice(0)))), 0);
+      }, 0)
+    );
+  assertEquals(await passes(wake), ["park", "dispatch", "flush", "park"]);
+  assertEquals(await passes(() => loop.openTurn()), ["flush", "park"]);
+  const woken = await passes(() => {
+    wake();
+    loop.openTurn();
+  });
+  assertEquals(woken, ["flush", "dispatch", "flush", "park"]);
+  await loop.close();
+  assertEquals(await passes(() => loop.openTurn()), ["flush"]);
 });
