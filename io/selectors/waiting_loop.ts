@@ -11,7 +11,7 @@
  * descriptor for as soon as it has looked, but what its own reads, writes and fetches found in the same look reaches the program
  * a pass later, which would else be after our whole go.
  *
- * When the runtime came back late it had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`.
+ * When that pass took long the runtime had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`.
  * As long as it was so after `SHARED_FROM` of the goes, both share the thread in smaller parts: goes of one small batch.
  *
  * ```text
@@ -90,16 +90,17 @@ const SHARED_FROM = 1 / 4;
 const MORE_LIKELY_MIN = 2;
 
 /**
- * The runtime was busy with its own if it came back after twice the time that it takes when it has nothing to do. What a
- * program awaits of it (a fetch) takes many of its turns, and would otherwise get one of them between any two goes.
+ * The runtime was busy with its own if a pass took twice the time that it takes when there is nothing to do (which no quiet one
+ * in twenty does, and every one that delivers something). What a program awaits of it (a fetch) takes many of its turns, and would
+ * otherwise get one of them between any two goes.
  */
 const BUSY_RATIO = 2;
 
 /** 16 turns at most are given in a row: by then the runtime had as much time as a go has, or wants ever more. */
 const GIVEN_TURNS_MAX = 16;
 
-/** How long the runtime takes with nothing to do: 20 µs to begin with; the shortest seen, and slowly forgotten. */
-const QUIET_FIRST_MS = 0.02;
+/** How long a pass takes with nothing to do: 10 µs to begin with; the shortest seen, and slowly forgotten. */
+const QUIET_FIRST_MS = 0.01;
 
 /** A 64th of what it took longer. */
 const QUIET_DRIFT = 1 / 64;
@@ -131,7 +132,7 @@ export class WaitingLoop {
   #isLooping = false;
   /** Whether the runtime has read the last wake to its end, so that the next may be given at once; see `afterLoop`. */
   #isWakeRead = false;
-  #gaveWayMs = 0;
+  #wokenMs = 0;
   #givenTurns = 0;
   /** Share of the goes after which the runtime was busy, of late. */
   #busyShare = 0;
@@ -192,6 +193,7 @@ export class WaitingLoop {
     if (this.#isLooping) return;
     if (!this.#isGivingWay) return this.#go(false);
     this.#isLooping = true;
+    this.#wokenMs = this.#now();
     afterLoop(this.#onDelivered);
   }
 
@@ -199,9 +201,9 @@ export class WaitingLoop {
     if (this.#isClosed || this.#isRunning) return;
     this.#isWakeRead = isWakeRead;
     const now = this.#now();
-    const isBusy = this.#isGivingWay && this.#isRuntimeBusy(now);
+    const isBusy = isWakeRead && this.#isRuntimeBusy(now - this.#wokenMs);
     if (this.#givenTurns === 0) this.#busyShare += ((isBusy ? 1 : 0) - this.#busyShare) * BUSY_DRIFT;
-    if (isBusy) return this.#giveWay(now);
+    if (isBusy) return this.#giveWay();
     this.#givenTurns = 0;
     this.#isGivingWay = false;
     this.#isRunning = true;
@@ -213,19 +215,17 @@ export class WaitingLoop {
     return this.#busyShare > SHARED_FROM;
   }
 
-  /** Whether the runtime had work of its own since we gave way; then it likely has more. */
-  #isRuntimeBusy(now: number): boolean {
-    const awayMs = now - this.#gaveWayMs;
-    const isBusy = awayMs > this.#quietMs * BUSY_RATIO && this.#givenTurns < GIVEN_TURNS_MAX;
-    this.#quietMs += (awayMs - this.#quietMs) * (awayMs < this.#quietMs ? 1 : QUIET_DRIFT);
+  /** Whether the runtime had work of its own in the pass it was given; then it likely has more. */
+  #isRuntimeBusy(passMs: number): boolean {
+    const isBusy = passMs > this.#quietMs * BUSY_RATIO && this.#givenTurns < GIVEN_TURNS_MAX;
+    this.#quietMs += (passMs - this.#quietMs) * (passMs < this.#quietMs ? 1 : QUIET_DRIFT);
     return isBusy;
   }
 
   /** The queue is still ready: parks to come back as soon as the runtime has looked at everything else. */
-  #giveWay(now: number): void {
+  #giveWay(): void {
     this.#givenTurns = this.#isGivingWay ? this.#givenTurns + 1 : 0;
     this.#isGivingWay = true;
-    this.#gaveWayMs = now;
     if (this.#isWakeRead) return this.#parking.park();
     this.#isLooping = true;
     afterLoop(this.#onWakeRead);
@@ -253,11 +253,10 @@ export class WaitingLoop {
     if (!this.#isRunning) return isReady === undefined ? undefined : this.#lookAgain();
     const isMoreLikely = isReady ?? this.#lastCount >= MORE_LIKELY_MIN;
     if (!isMoreLikely || this.#isClosed) return this.#rest();
-    const now = this.#now();
     const goMs = this.#isShared ? Math.min(SHARED_GO_MS, this.#goMs) : this.#goMs;
-    if (now - this.#startedMs < goMs) return this.#step();
+    if (this.#now() - this.#startedMs < goMs) return this.#step();
     this.#isRunning = false;
-    this.#giveWay(now);
+    this.#giveWay();
   }
 
   /** A turn outside of goes may have made the source ready, and its flush has ended the parking. */

@@ -61,6 +61,14 @@ class Stage {
     );
     return this.events.splice(0);
   }
+
+  /** The same beside a runtime that has work of its own for some milliseconds. */
+  runBeside(workMs: number): Promise<string[]> {
+    return this.run(() => {
+      this.wake();
+      this.nowMs += workMs;
+    });
+  }
 }
 
 Deno.test("it is parked at first, and again when nothing is there", async () => {
@@ -120,12 +128,12 @@ Deno.test("while the runtime is busy with its own it gets more turns in a row, s
   stage.onDispatch = () => void (stage.nowMs += 20);
   assertEquals(await stage.run(), ["park", "dispatch 9", "flush", "park"]);
   for (let turn = 0; turn < 16; turn++) {
-    stage.nowMs += 20 * 2 ** turn; // Longer and longer: it is never taken for what is usual.
-    assertEquals(await stage.run(), ["park"], `turn ${turn}`);
+    // Longer and longer: it is never taken for what is usual.
+    assertEquals(await stage.runBeside(2 ** turn), ["park"], `turn ${turn}`);
   }
-  stage.nowMs += 1e9;
-  assertEquals(await stage.run(), ["dispatch 9", "flush", "park"]);
-  assertEquals(await stage.run(), ["dispatch 0", "park"]); // It came back at once: nobody else had work.
+  assertEquals(await stage.runBeside(1e9), ["dispatch 9", "flush", "park"]);
+  stage.nowMs += 1e9; // Asleep: nothing to do is no work.
+  assertEquals(await stage.run(), ["dispatch 0", "park"]);
 });
 
 Deno.test("beside a runtime that is busy after most goes, goes are short and batches small", async () => {
@@ -137,8 +145,7 @@ Deno.test("beside a runtime that is busy after most goes, goes are short and bat
   stage.onDispatch = () => void (stage.nowMs += 4);
   for (let i = 0; i < 5; i++) {
     assertEquals(stage.isShared, false, `go ${i}`); // A thread that was interrupted now and then shares nothing.
-    stage.nowMs += 2 ** i; // Later than twice the usual, which this slowly becomes.
-    assertEquals(await stage.run(), ["park"], `go ${i}`);
+    assertEquals(await stage.runBeside(2 ** i), ["park"], `go ${i}`); // More than twice the usual, which this slowly becomes.
     stage.batches.push(9, 9, 9);
     const whole = [...go, ...go, ...go, "park"]; // 12 ms are more than 10.
     assertEquals(await stage.run(), i < 4 ? whole : [...go, "park"], `go ${i}`); // 4 are more than 0.05.
