@@ -14,24 +14,22 @@
  *
  * @module
  */
-import { MSG_NOSIGNAL, SHUT_WR, SO_ERROR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { SHUT_WR, SO_ERROR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
 import { EAGAIN, EINTR } from "../ffi/errno.ts";
-import { LINGER_BYTES, MessageHeader } from "../ffi/layout.ts";
+import { LINGER_BYTES } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Size } from "../ffi/load.ts";
 import { FrontView } from "../front_view.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
+import { DirectSender, lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
 import { type EpollSet, EVENT_READ, EVENT_WRITE } from "./epoll_set.ts";
 import type { WaitingLoop } from "./waiting_loop.ts";
 
 /** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
 const READ_BYTES = 64 * 1024;
-
-/** As many parts as a transport offers at once (see transport.ts). */
-const PARTS_MAX = 64;
 
 /** What is registered with the poll set. */
 export interface Pollable {
@@ -58,8 +56,8 @@ export class SharedBuffers {
   readonly readView: FrontView = new FrontView(this.read);
   /** Its length. */
   readonly readSize: Size;
-  /** For sends of several parts. */
-  readonly header: MessageHeader;
+  /** How all sockets send. */
+  readonly sender: DirectSender;
   /** `linger` with 0 seconds. */
   readonly reset: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(256), 0, LINGER_BYTES / 4);
   /** An `int` that the kernel writes. */
@@ -70,7 +68,7 @@ export class SharedBuffers {
   /** @param libc to learn addresses */
   constructor(libc: Libc) {
     this.readSize = libc.size(READ_BYTES);
-    this.header = new MessageHeader(libc, PARTS_MAX);
+    this.sender = new DirectSender(libc);
     this.reset[0] = 1;
   }
 }
@@ -131,26 +129,12 @@ export class EpollTransport extends TransportBase implements Pollable {
 
   protected override sendOne(bytes: Uint8Array): number {
     if (this.#isOver) return SEND_PENDING; // It failed a moment ago: `lost` is on its way.
-    const { length } = bytes;
-    const size = this.#libc.size(length);
-    return this.#sent(
-      this.#libc.call.send(this.#fd, bytes as Uint8Array<ArrayBuffer>, size, MSG_NOSIGNAL),
-      length,
-    );
+    return this.#sent(this.#host.buffers.sender.sendOne(this.#fd, bytes), bytes.length);
   }
 
   protected override sendMany(parts: Uint8Array[]): number {
     if (this.#isOver) return SEND_PENDING;
-    const { header } = this.#host.buffers;
-    const { library } = this.#libc;
-    let length = 0;
-    for (let i = 0; i < parts.length; i++) {
-      const part = parts[i]! as Uint8Array<ArrayBuffer>;
-      header.set(i, library.addressOf(part), part.length);
-      length += part.length;
-    }
-    header.setCount(parts.length);
-    return this.#sent(this.#libc.call.sendmsg(this.#fd, header.bytes, MSG_NOSIGNAL), length);
+    return this.#sent(this.#host.buffers.sender.sendMany(this.#fd, parts), lengthOf(parts));
   }
 
   protected override startReading(): void {
@@ -207,15 +191,12 @@ export class EpollTransport extends TransportBase implements Pollable {
   #sent(count: number, length: number): number {
     if (count === length) return length;
     if (count < 0) {
-      const errno = this.#libc.errno();
-      if (errno !== EAGAIN && errno !== EINTR) {
-        this.#fail(errno);
-        return SEND_PENDING;
-      }
+      this.#fail(-count);
+      return SEND_PENDING;
     }
     this.#isSendBlocked = true;
     this.#setInterest(this.#interest | EVENT_WRITE);
-    return Math.max(count, 0);
+    return count;
   }
 
   #setInterest(interest: number): void {

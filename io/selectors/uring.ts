@@ -33,6 +33,7 @@ import type {
 import { SystemClock } from "../system_clock.ts";
 import { TimerWheel } from "../timer_wheel.ts";
 import { TransportHub } from "../transport_hub.ts";
+import { DirectSender } from "./direct_send.ts";
 import { openListening } from "./listening_socket.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
 import { FRAME_BYTES, PinnedArena } from "./uring_arena.ts";
@@ -49,8 +50,8 @@ import { type EventSource, WaitingLoop } from "./waiting_loop.ts";
 /** 256 MiB of addresses: what 16,384 connections write in one turn. Pages exist only for what is used. */
 const ARENA_BYTES_DEFAULT = 256 * 1024 * 1024;
 
-/** 640 KiB: message headers, slabs, and something to write to. */
-const ARENA_BYTES_MIN = 640 * 1024;
+/** 512 KiB: message headers, and something to write to. */
+const ARENA_BYTES_MIN = 512 * 1024;
 
 /** 1,024 completions: some milliseconds of handlers at most, before what they wrote goes out. */
 const COMPLETIONS_MAX = 1024;
@@ -66,7 +67,7 @@ export interface UringOptions extends LibcOptions {
   readonly ring?: RingOptions;
   /** Buffers to receive into. */
   readonly buffers?: ReceiveBufferOptions;
-  /** Bytes of memory to send from; a multiple of 64 KiB, at least 640 KiB. Default 256 MiB, of which only what is used exists. */
+  /** Bytes of memory to send from; a multiple of 64 KiB, at least 512 KiB. Default 256 MiB, of which only what is used exists. */
   readonly arenaBytes?: number;
   /** Whether memory the kernel works on is guarded; for tests. Default false. */
   readonly isGuarded?: boolean;
@@ -125,6 +126,8 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   readonly buffers: ReceiveBuffers;
   /** Where message headers lie until they are submitted. */
   readonly messages: UringMessages;
+  /** Sends what lies elsewhere. */
+  readonly sender: DirectSender;
   /** Who completions belong to. */
   readonly slots: SlotTable = new SlotTable();
   /** Attempts to connect. */
@@ -134,7 +137,6 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<UringListener>();
   #settling: UringReader[] = [];
-  #waiting: UringReader[] = [];
   #closing: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -146,6 +148,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
     this.arena = parts.arena;
     this.buffers = parts.buffers;
     this.messages = new UringMessages(parts.arena, parts.ring, parts.arena.allocate(MESSAGES_BYTES)!);
+    this.sender = new DirectSender(parts.libc);
     this.pool = new PinnedPool(parts.arena, options.isGuarded !== true);
     this.clock = options.clock ?? new SystemClock();
     this.#wheel = new TimerWheel(this.clock);
@@ -159,9 +162,6 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
       ...(goMs === undefined ? {} : { goMs }),
     });
     this.hub = new TransportHub((run) => this.loop.afterTurn(run), this.pool);
-    this.pool.onRoom = () => {
-      if (this.#waiting.length > 0) this.loop.openTurn();
-    };
   }
 
   /** How it sleeps, for logs. */
@@ -217,10 +217,6 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
     this.loop.openTurn();
   }
 
-  sendWhenRoom(reader: UringReader): void {
-    this.#waiting.push(reader);
-  }
-
   descriptorClosed(): void {
     for (const listener of this.#listeners) listener.goOn();
   }
@@ -250,11 +246,6 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
       const settling = this.#settling;
       this.#settling = [];
       for (const reader of settling) reader.settleReading();
-    }
-    if (this.#waiting.length > 0) {
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const reader of waiting) reader.goOnSending();
     }
     if (this.ring.isPending) {
       this.#parking.disarm(); // What completes at once is looked for at once: nobody need be woken for it.

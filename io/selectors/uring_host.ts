@@ -9,6 +9,7 @@
 import type { Libc } from "../ffi/libc.ts";
 import { CQE, OP, SQE } from "../ffi/uring_layout.ts";
 import type { TransportHub } from "../transport_hub.ts";
+import type { DirectSender } from "./direct_send.ts";
 import type { PinnedArena } from "./uring_arena.ts";
 import type { ReceiveBuffers } from "./uring_buffers.ts";
 import type { UringMessages } from "./uring_messages.ts";
@@ -32,8 +33,6 @@ export interface UringOwner {
 export interface UringReader extends UringOwner {
   /** The end of a turn in which reading was paused. */
   settleReading(): void;
-  /** Sends what waited for a slab. */
-  goOnSending(): void;
 }
 
 /** See the module's text. */
@@ -45,14 +44,14 @@ export interface UringHost {
   readonly pool: PinnedPool;
   readonly buffers: ReceiveBuffers;
   readonly messages: UringMessages;
+  /** Sends what the kernel must not read later. */
+  readonly sender: DirectSender;
   /** The owners of entries. */
   readonly slots: SlotTable;
   /** When it looks for completions; `openTurn` has submitted what was prepared outside of its turns. */
   readonly loop: WaitingLoop;
   /** Has `settleReading` called when the turn ends. */
   settleLater(reader: UringReader): void;
-  /** Has `goOnSending` called when a slab is free. */
-  sendWhenRoom(reader: UringReader): void;
   /** A descriptor was closed: who could not accept for want of one may try again. */
   descriptorClosed(): void;
 }

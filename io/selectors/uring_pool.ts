@@ -2,7 +2,8 @@
  * The blocks of an io_uring's transports: in pinned memory, so that what a turn writes is sent from where it was written.
  *
  * It is the usual pool with other memory below. When the arena has no room, blocks are ordinary memory: their bytes are
- * sent by way of a slab (see uring_transport.ts), which costs a copy and a wait, and loses nothing.
+ * sent by system calls of their own (see uring_transport.ts), which loses the batch and nothing else. Large chunks are sent so
+ * at any time: copying them costs more.
  *
  * @module
  */
@@ -23,10 +24,10 @@ const KEPT_BELOW_BYTES = 8 * 1024 * 1024;
 const FREE_BIG_BLOCKS_MAX = 32;
 
 /**
- * 4 slabs are set aside, so that there are some even when queued writes have taken all other memory. A slab is never waited
- * with, so few are enough: what waits for one gets it within a turn.
+ * 16 KiB: a chunk up to here is cheaper copied once for all its readers and sent in a batch than by a system call for each;
+ * from about here on a single reader's is not, and for many the calls no longer matter beside the bytes.
  */
-const SLABS = 4;
+const PINNED_BYTES_MAX = 16 * 1024;
 
 /** See the module's text. */
 export class PinnedPool extends BlockPool {
@@ -34,21 +35,14 @@ export class PinnedPool extends BlockPool {
   readonly #keepsFree: boolean;
   readonly #freeBlocks: Block[] = [];
   readonly #freeBigBlocks: Block[] = [];
-  /** Slabs that are set aside, and of them those that are free. */
-  readonly #slabs: Block[] = [];
-  readonly #freeSlabs: Block[] = [];
   /** Chunks that are pinned now. */
   readonly #chunks = new Set<SharedChunk>();
-  /** Hears that a slab is free again. */
-  onRoom: (() => void) | null = null;
 
   /** @param arena the memory @param keepsFree whether blocks that come back are kept here; in guard mode they are not */
   constructor(arena: PinnedArena, keepsFree = true) {
     super();
     this.#arena = arena;
     this.#keepsFree = keepsFree;
-    for (let count = 0; count < SLABS; count++) this.#slabs.push(this.#make(BLOCK_BYTES));
-    this.#freeSlabs.push(...this.#slabs);
   }
 
   override get freeCount(): number {
@@ -77,20 +71,9 @@ export class PinnedPool extends BlockPool {
     else this.#arena.free(block.bytes);
   }
 
-  /** A slab to send by way of; `null` when none is free now. */
-  takeSlab(): Block | null {
-    return this.#freeSlabs.pop() ?? null;
-  }
-
-  /** Takes a slab back. */
-  giveSlab(slab: Block): void {
-    slab.used = 0;
-    this.#freeSlabs.push(slab);
-    this.onRoom?.();
-  }
-
-  /** The chunk in pinned memory: copied there once for all who send it, until its last reference goes. */
+  /** The chunk in pinned memory: copied there once for all who send it, until its last reference goes; its own if it is large. */
   override bytesOf(chunk: SharedChunk): Uint8Array {
+    if (chunk.bytes.length > PINNED_BYTES_MAX) return chunk.bytes;
     return chunk.pinned !== null && this.#arena.owns(chunk.pinned) ? chunk.pinned : this.#pin(chunk);
   }
 
@@ -101,10 +84,8 @@ export class PinnedPool extends BlockPool {
 
   /** Gives back what is kept, and unpins what others still hold. */
   clear(): void {
-    for (const slab of this.#slabs) this.#arena.free(slab.bytes);
     for (const block of this.#freeBlocks) this.#arena.free(block.bytes);
     for (const block of this.#freeBigBlocks) this.#arena.free(block.bytes);
-    this.#slabs.length = this.#freeSlabs.length = 0;
     this.#freeBlocks.length = this.#freeBigBlocks.length = 0;
     for (const chunk of this.#chunks) chunk.pinned = null;
   }

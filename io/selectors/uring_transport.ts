@@ -8,7 +8,7 @@
  * | block of a write queue | transport | taken from the pool | handed to a send |
  * | the same, or a pinned chunk's part | kernel | its send is prepared | the send has completed, however it ended |
  * | pinned chunk | all who retain it | first view | its last reference goes: no send holds it any more |
- * | slab | kernel | its send is prepared | that send has completed |
+ * | memory that is not pinned | transport, or all who retain the chunk | written | it is sent: the kernel only has it within a call |
  * | receive buffer | kernel | `publish` after `giveBack` | the completion that names it |
  * | the same | protocol, on loan | `received` is called | it returns |
  * | held bytes | transport | copied from a receive buffer | `received` returns |
@@ -23,14 +23,14 @@
  * - Receiving: one entry that completes again and again. A pause ends it when the turn is over; what had arrived by then
  *   is held, as a copy: at most one run of the kernel's (32 buffers), since after it nothing more is received.
  * - Sending: one entry at a time, so that order is the kernel's. What lies in pinned memory is sent from there, several parts
- *   as one message. Anything else (see uring_pool.ts) goes by way of a slab, which is never waited with: the send is only
- *   tried, and before it is tried again the socket is polled.
+ *   as one message. Anything else (see uring_pool.ts) is sent by a system call of its own, which never waits: what the kernel
+ *   does not take is tried again when a poll says that there is room.
  * - Few objects: the lists and buffers of a connection exist only while it needs them.
  *
  * @module
  */
-import { MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
-import { EAGAIN, ECANCELED, ENOBUFS } from "../ffi/errno.ts";
+import { MSG_NOSIGNAL, SHUT_WR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { ECANCELED, ENOBUFS } from "../ffi/errno.ts";
 import {
   BUFFER_SHIFT,
   COMPLETION,
@@ -40,9 +40,9 @@ import {
   RECEIVE_MULTISHOT,
   SQE,
 } from "../ffi/uring_layout.ts";
-import type { Block } from "../block_pool.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
+import { lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
 import { cancelAll, cancelOne, KIND, setAddress, type UringHost, type UringReader } from "./uring_host.ts";
 
@@ -85,12 +85,13 @@ export class UringTransport extends TransportBase implements UringReader {
   /** What came while reading was paused; `null` when nothing did. */
   #held: Uint8Array[] | null = null;
   #isEndHeld = false;
-  /** What is being sent: the one part, or several; `null` when nothing is. */
+  /** What an entry is sending: the one part, or several; `null` when none is. */
   #part: Uint8Array | null = null;
   #parts: Uint8Array[] | null = null;
   /** Bytes of it that are sent. */
   #sentBytes = 0;
-  #slab: Block | null = null;
+  /** Whether the socket is polled for room to send. */
+  #isPolling = false;
   #ending: Ending = "none";
   #error: Error | null = null;
 
@@ -125,7 +126,7 @@ export class UringTransport extends TransportBase implements UringReader {
     if ((flags & COMPLETION.more) === 0) this.#under--;
     if (kind === KIND.receive) this.#completeReceive(result, flags);
     else if (kind === KIND.send) this.#completeSend(result);
-    else if (kind === KIND.poll) this.goOnSending();
+    else if (kind === KIND.poll) this.#completePoll();
     else if (kind === KIND.close) return this.#completeClose();
     if (this.#ending === "cancelling" && this.#under === 0) this.#closeDescriptor();
   }
@@ -213,15 +214,35 @@ export class UringTransport extends TransportBase implements UringReader {
   // ---- sending ---------------------------------------------------------------------------------------------------
 
   protected override sendOne(bytes: Uint8Array): number {
+    if (this.#ending !== "none") return SEND_PENDING;
+    const { arena, sender } = this.#host;
+    const address = arena.addressOf(bytes);
+    if (address < 0) return this.#sentNow(sender.sendOne(this.#descriptor, bytes), bytes.length);
     this.#part = bytes;
-    this.goOnSending();
+    this.#sendPart(bytes, address);
     return SEND_PENDING;
   }
 
   protected override sendMany(parts: Uint8Array[]): number {
+    if (this.#ending !== "none") return SEND_PENDING;
+    const { arena, sender } = this.#host;
+    let isPinned = true; // Not by `every`: a function for each send is much in a fan-out.
+    for (const part of parts) isPinned &&= arena.owns(part);
+    if (!isPinned) return this.#sentNow(sender.sendMany(this.#descriptor, parts), lengthOf(parts));
     this.#parts = parts;
-    this.goOnSending();
+    this.#sendParts(parts);
     return SEND_PENDING;
+  }
+
+  /** What the kernel took at once, in the words of `sendOne`. */
+  #sentNow(count: number, length: number): number {
+    if (count === length) return length;
+    if (count < 0) {
+      this.#fail(count);
+      return SEND_PENDING;
+    }
+    if (!this.#isPolling) this.#pollWritable();
+    return count;
   }
 
   protected override shutdownWrite(): void {
@@ -230,24 +251,14 @@ export class UringTransport extends TransportBase implements UringReader {
     this.finSent();
   }
 
-  /** Part of `UringReader`: prepares the send of what is not sent yet. */
-  goOnSending(): void {
-    if (this.#ending !== "none") return;
-    const { arena } = this.#host;
-    if (this.#part !== null) {
-      const address = arena.addressOf(this.#part);
-      return address >= 0 ? this.#sendPart(this.#part, address) : this.#sendBySlab([this.#part]);
-    }
-    if (this.#parts === null) return;
-    let isPinned = true; // Not by `every`: a function for each send is much in a fan-out.
-    for (const part of this.#parts) isPinned &&= arena.owns(part);
-    if (isPinned) this.#sendParts(this.#parts);
-    else this.#sendBySlab(this.#parts);
-  }
-
   #sendPart(part: Uint8Array, address: number): void {
     const sent = this.#sentBytes;
-    this.#send(address + sent, part.length - sent, MSG_NOSIGNAL);
+    const { ring } = this.#host;
+    const at = ring.prepare(OP.send, this.#descriptor, this.#slot, KIND.send);
+    setAddress(ring, at, address + sent);
+    ring.words[at + SQE.length] = part.length - sent;
+    ring.words[at + SQE.operationFlags] = MSG_NOSIGNAL;
+    this.#under++;
   }
 
   #sendParts(parts: Uint8Array[]): void {
@@ -268,61 +279,30 @@ export class UringTransport extends TransportBase implements UringReader {
     this.#under++;
   }
 
-  /** Copies as much as a slab takes and tries to send it. */
-  #sendBySlab(parts: readonly Uint8Array[]): void {
-    const { pool, arena } = this.#host;
-    const slab = pool.takeSlab();
-    if (slab === null) return this.#host.sendWhenRoom(this);
-    let skip = this.#sentBytes;
-    for (const part of parts) {
-      const room = slab.bytes.length - slab.used;
-      if (skip >= part.length) skip -= part.length;
-      else if (room > 0) {
-        const copied = part.subarray(skip, skip + room);
-        slab.bytes.set(copied, slab.used);
-        slab.used += copied.length;
-        skip = 0;
-      }
-    }
-    this.#slab = slab;
-    this.#send(arena.addressOf(slab.bytes), slab.used, MSG_NOSIGNAL | MSG_DONTWAIT);
-  }
-
-  #send(address: number, length: number, flags: number): void {
-    const { ring } = this.#host;
-    const at = ring.prepare(OP.send, this.#descriptor, this.#slot, KIND.send);
-    setAddress(ring, at, address);
-    ring.words[at + SQE.length] = length;
-    ring.words[at + SQE.operationFlags] = flags;
-    this.#under++;
-  }
-
   #completeSend(result: number): void {
-    if (this.#slab !== null) {
-      this.#host.pool.giveSlab(this.#slab);
-      this.#slab = null;
-    }
     if (this.#ending !== "none") return;
-    if (result < 0) {
-      if (result === -EAGAIN) return this.#pollWritable();
-      return this.#fail(result);
-    }
+    if (result < 0) return this.#fail(result);
     this.#sentBytes += result;
-    if (this.#sentBytes < this.#sendLength()) return this.goOnSending();
+    const [part, parts] = [this.#part, this.#parts];
+    if (this.#sentBytes < (part !== null ? part.length : lengthOf(parts!))) {
+      if (part !== null) this.#sendPart(part, this.#host.arena.addressOf(part));
+      else this.#sendParts(parts!);
+      return;
+    }
     this.#sentBytes = 0;
     this.#part = this.#parts = null;
     this.sent();
   }
 
-  #sendLength(): number {
-    if (this.#part !== null) return this.#part.length;
-    let length = 0;
-    for (const part of this.#parts!) length += part.length;
-    return length;
+  #completePoll(): void {
+    this.#isPolling = false;
+    if (this.#ending !== "none") return;
+    if (this.#part === null && this.#parts === null) this.sent(); // Else what waited was sent meanwhile, and more after it.
   }
 
   #pollWritable(): void {
     const { ring } = this.#host;
+    this.#isPolling = true;
     const at = ring.prepare(OP.pollAdd, this.#descriptor, this.#slot, KIND.poll);
     ring.words[at + SQE.operationFlags] = POLLOUT;
     this.#under++;

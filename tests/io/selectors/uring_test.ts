@@ -23,7 +23,7 @@ selectorContract("uring selector, cramped, parked as a descriptor", () =>
     isGuarded: true,
     ring: { entries: 4, completions: 4 },
     buffers: { count: 2, bytes: 3_000 },
-    arenaBytes: 640 * 1024,
+    arenaBytes: 512 * 1024,
     ways: [parkByDescriptor],
   }), ABILITIES);
 

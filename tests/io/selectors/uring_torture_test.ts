@@ -14,11 +14,11 @@ function descriptors(): number {
 const CRAMPED: Readonly<Record<string, UringOptions>> = {
   "tiny rings": { ring: { entries: 8, completions: 8 }, buffers: { count: 64 } },
   "two small buffers to receive into": { buffers: { count: 2, bytes: 200 } },
-  "hardly any memory to send from": { arenaBytes: 640 * 1024, buffers: { count: 64 } },
+  "hardly any memory to send from": { arenaBytes: 512 * 1024, buffers: { count: 64 } },
   "all of it tiny": {
     ring: { entries: 4, completions: 4 },
     buffers: { count: 1, bytes: 500 },
-    arenaBytes: 640 * 1024,
+    arenaBytes: 512 * 1024,
   },
 };
 

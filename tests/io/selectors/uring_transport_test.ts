@@ -1,12 +1,21 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
 import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from "../../../io/ffi/constants.ts";
-import { ECONNRESET } from "../../../io/ffi/errno.ts";
+import { ResourceExhaustedError } from "../../../io/errors.ts";
+import { EAGAIN, ECONNRESET, ENOBUFS } from "../../../io/ffi/errno.ts";
 import { SocketAddress } from "../../../io/ffi/layout.ts";
 import { openUring, type UringOptions, type UringSelector } from "../../../io/selectors/uring.ts";
 import { MESSAGES_BYTES } from "../../../io/selectors/uring_messages.ts";
+import type { Transport } from "../../../io/selector.ts";
 import { SharedChunk } from "../../../io/shared_chunk.ts";
-import { assertSameBytes, connectPair, noise, type Pair } from "../../contracts/selector/harness.ts";
+import {
+  assertSameBytes,
+  connectPair,
+  noise,
+  type Pair,
+  untilBothClosed,
+} from "../../contracts/selector/harness.ts";
 import { Recorder } from "../../contracts/selector/recorder.ts";
+import { type Breakage, breakingLoader } from "../ffi/broken_libc.ts";
 
 /** Runs with a guarded selector; everything must have come back in the end. */
 async function withUring(
@@ -73,7 +82,7 @@ Deno.test("memory of a send that is under way when the connection is aborted com
 });
 
 Deno.test("without memory to send from, everything still arrives, and a peer that never reads holds up nobody", async () => {
-  await withUring({ arenaBytes: 640 * 1024 }, async (selector) => {
+  await withUring({ arenaBytes: 512 * 1024 }, async (selector) => {
     const stuck = await connectPair(selector, { opened: (transport) => transport.pauseReading() });
     stuck.client.transport.write(new Uint8Array(MUCH)); // Takes all there is, and keeps it.
     stuck.client.transport.write(new Uint8Array(MUCH));
@@ -95,6 +104,70 @@ Deno.test("without memory to send from, everything still arrives, and a peer tha
     }
     stuck.server.transport.resumeReading();
     await stuck.server.until(() => stuck.server.length === 2 * MUCH);
+  });
+});
+
+Deno.test("a large chunk is sent from where it lies, and what is written around it keeps its place", async () => {
+  let sizeOf: (bytes: number) => never = () => null as never;
+  let calls = 0;
+  const few: Breakage = (real, fail) => ({
+    send: (fd, bytes, _length, flags) => {
+      if (++calls % 3 === 0) return fail(EAGAIN);
+      const part = (bytes as Uint8Array<ArrayBuffer>).subarray(0, 1 + calls * 997 % 9_000);
+      return real.send(fd, part, sizeOf(part.length), flags);
+    },
+  });
+  await withUring({ load: breakingLoader(few) }, async (selector) => {
+    sizeOf = (bytes) => selector.libc.size(bytes) as never;
+    const { client, server } = await connectPair(selector);
+    const bytes = noise(300_000, 6);
+    const chunk = new SharedChunk(bytes.subarray(0, 200_000));
+    client.transport.writeShared(chunk);
+    await server.until(() => server.length > 50_000);
+    assertEquals([selector.stats.pinnedChunks, server.length < 200_000], [0, true]);
+    client.transport.write(bytes.subarray(200_000)); // While a poll is under way.
+    await server.until(() => server.length === bytes.length);
+    assertSameBytes(server.bytes, bytes);
+    assertEquals([client.transport.bufferedBytes, chunk.refs, calls > 10], [0, 1, true]);
+    chunk.release();
+  });
+});
+
+Deno.test("a system call of its own that fails ends the connection once, with the reason", async () => {
+  const failing: Breakage = (_real, fail) => ({ send: () => fail(ENOBUFS) });
+  await withUring({ load: breakingLoader(failing) }, async (selector) => {
+    const pair = await connectPair(selector);
+    const chunk = new SharedChunk(new Uint8Array(100_000));
+    pair.client.transport.writeShared(chunk);
+    await untilBothClosed(pair);
+    assertInstanceOf(pair.client.reason, ResourceExhaustedError);
+    assertEquals(chunk.refs, 1);
+    chunk.release();
+  });
+});
+
+Deno.test("a connection that waits for room is aborted at once, and closed in order once there is room", async () => {
+  await withUring({}, async (selector) => {
+    const opened = (transport: Transport) => transport.pauseReading();
+    for (const isAborted of [true, false]) {
+      const { client, server } = await connectPair(selector, { opened });
+      const chunk = new SharedChunk(noise(MUCH, 10));
+      client.transport.writeShared(chunk);
+      client.transport.write(new Uint8Array(1));
+      await settle();
+      if (isAborted) client.transport.abort();
+      else client.transport.close();
+      server.transport.resumeReading();
+      await client.untilClosed();
+      if (!isAborted) {
+        await server.until(() => server.length === MUCH + 1);
+        assertSameBytes(server.bytes.subarray(0, MUCH), chunk.bytes);
+      }
+      server.transport.abort();
+      await server.untilClosed();
+      assertEquals(chunk.refs, 1);
+      chunk.release();
+    }
   });
 });
 
