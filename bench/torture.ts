@@ -20,7 +20,7 @@ import { median } from "./support/report.ts";
 const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
 /** Connections of one seed: some seconds of torture. */
 const CONNECTIONS = 300;
-/** Connections at once: more than there are buffers, places and slabs. */
+/** Connections at once: more than there are buffers and places. */
 const OPEN_MAX = 60;
 
 /** A selector, and what is wrong with it now; `null` when nothing is. */

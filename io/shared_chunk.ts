@@ -2,7 +2,7 @@
  * Bytes that many transports send without a copy each: immutable and reference-counted.
  *
  * Strategy: the creator holds one reference; every `writeShared` retains one until the bytes are with the kernel.
- * A selector that sends from memory of its own (io_uring's pinned slabs) copies the chunk there once, on first use,
+ * A selector that sends from memory of its own (io_uring's pinned arena) copies a small chunk there once, on first use,
  * and hangs its way to give that memory back on `onFree`. When the last reference goes, that runs. Runtimes' own
  * sockets send straight from `bytes`, which the garbage collector keeps, so for them the count only catches mistakes.
  *

@@ -20,18 +20,12 @@ import { EINPROGRESS, EINTR, ETIMEDOUT } from "../ffi/errno.ts";
 import { SocketAddress } from "../ffi/layout.ts";
 import { ConnectionResetError, DeadlineExceededError, UnreachableError } from "../errors.ts";
 import type { ConnectOptions, Protocol, Timer, Timers, Transport } from "../selector.ts";
-import { addrOf, switchOn } from "./epoll_listener.ts";
-import {
-  closeWithReset,
-  type EpollHost,
-  EpollTransport,
-  type Pollable,
-  takeSocketError,
-} from "./epoll_transport.ts";
+import { type EpollHost, EpollTransport, type Pollable, takeSocketError } from "./epoll_transport.ts";
 import { connectError, connectStatusError } from "./native_errors.ts";
 import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget } from "./native_net.ts";
 import type { ResolveHost } from "./native_resolve.ts";
 import { EVENT_WRITE } from "./epoll_set.ts";
+import { closeWithReset, localAddrOf, remoteAddrOf, switchOn } from "./owned_socket.ts";
 
 /** What an attempt needs of its selector. */
 export interface EpollConnectHost extends EpollHost {
@@ -146,7 +140,7 @@ export class EpollConnect implements Pollable {
       this.fail(new UnreachableError(this.#text, "the system has no such addresses"));
       return EINPROGRESS;
     }
-    if (!isUnix) switchOn(this.#host, fd, IPPROTO_TCP, TCP_NODELAY); // Nagle would hold back what the turn's end sends.
+    if (!isUnix) switchOn(this.#host.libc, fd, IPPROTO_TCP, TCP_NODELAY); // Nagle would hold back what the turn's end sends.
     const status = call.connect(fd, this.#address.bytes, this.#address.length);
     const errno = status === 0 ? 0 : libc.errno();
     if (errno === 0 || errno === EINPROGRESS || errno === EINTR) {
@@ -167,8 +161,12 @@ export class EpollConnect implements Pollable {
     const fd = this.#fd;
     const options = this.#options;
     const isUnix = options.transport === "unix";
-    const localAddr = isUnix ? { transport: "unix", path: "" } as const : addrOf(host, fd, this.#address);
-    const remoteAddr = isUnix ? { transport: "unix", path: options.path } as const : this.#peerAddr();
+    const { libc } = host;
+    const scratch = this.#address;
+    const localAddr = isUnix ? { transport: "unix", path: "" } as const : localAddrOf(libc, fd, scratch);
+    const remoteAddr = isUnix
+      ? { transport: "unix", path: options.path } as const
+      : remoteAddrOf(libc, fd, scratch);
     if (remoteAddr === null) return this.fail(new ConnectionResetError(`Cannot connect to ${this.#text}`));
     this.#fd = -1;
     this.#finish();
@@ -177,21 +175,13 @@ export class EpollConnect implements Pollable {
     this.#result.resolve(transport);
   }
 
-  /** Who the socket is connected to; `null` when it was reset already. */
-  #peerAddr() {
-    const { call } = this.#host.libc;
-    this.#address.clear();
-    if (call.getpeername(this.#fd, this.#address.bytes, this.#address.lengthCell) < 0) return null;
-    return this.#address.read(this.#host.libc);
-  }
-
   #closeSocket(): void {
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
     this.#shareTimer.cancel();
     this.#host.poll.forget(fd);
-    closeWithReset(this.#host, fd);
+    closeWithReset(this.#host.libc, fd);
     this.#host.descriptorFreed();
   }
 

@@ -14,9 +14,8 @@
  *
  * @module
  */
-import { SHUT_WR, SO_ERROR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { SHUT_WR, SO_ERROR, SOL_SOCKET } from "../ffi/constants.ts";
 import { EAGAIN, EINTR } from "../ffi/errno.ts";
-import { LINGER_BYTES } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Size } from "../ffi/load.ts";
 import { FrontView } from "../front_view.ts";
@@ -25,6 +24,7 @@ import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { DirectSender, lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
+import { closeWithReset } from "./owned_socket.ts";
 import { type EpollSet, EVENT_READ, EVENT_WRITE } from "./epoll_set.ts";
 import type { WaitingLoop } from "./waiting_loop.ts";
 
@@ -58,8 +58,6 @@ export class SharedBuffers {
   readonly readSize: Size;
   /** How all sockets send. */
   readonly sender: DirectSender;
-  /** `linger` with 0 seconds. */
-  readonly reset: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(256), 0, LINGER_BYTES / 4);
   /** An `int` that the kernel writes. */
   readonly cell: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(256), 0, 1);
   /** Its length, as a `socklen_t`. */
@@ -69,7 +67,6 @@ export class SharedBuffers {
   constructor(libc: Libc) {
     this.readSize = libc.size(READ_BYTES);
     this.sender = new DirectSender(libc);
-    this.reset[0] = 1;
   }
 }
 
@@ -79,12 +76,6 @@ export function takeSocketError({ libc, buffers }: EpollHost, fd: number): numbe
   buffers.cellLength[0] = 4;
   libc.call.getsockopt(fd, SOL_SOCKET, SO_ERROR, buffers.cell, buffers.cellLength);
   return buffers.cell[0];
-}
-
-/** Closes a descriptor with a reset, where it is of a kind that has one. */
-export function closeWithReset({ libc, buffers }: EpollHost, fd: number): void {
-  libc.call.setsockopt(fd, SOL_SOCKET, SO_LINGER, buffers.reset, LINGER_BYTES);
-  libc.call.close(fd);
 }
 
 /** A transport on a non-blocking socket; see the module's text. */
@@ -161,7 +152,7 @@ export class EpollTransport extends TransportBase implements Pollable {
   protected override reset(): void {
     if (this.#isOver) return;
     this.#forget();
-    closeWithReset(this.#host, this.#fd);
+    closeWithReset(this.#libc, this.#fd);
     this.#finish(null);
   }
 

@@ -30,9 +30,8 @@ import { AddressNotAvailableError } from "../errors.ts";
 import type { Addr } from "../selector.ts";
 import { listenStatusError } from "./native_errors.ts";
 import type { CheckedListenOptions } from "./native_listen_options.ts";
+import { localAddrOf, switchOn } from "./owned_socket.ts";
 
-const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
-ONE[0] = 1;
 const ZERO = new Int32Array(new ArrayBuffer(64), 0, 1);
 
 /** A socket that listens. */
@@ -69,18 +68,16 @@ export function openListening(
     const isSet = family === -1 ? at.setPath(address) : at.setIp(libc, address, port);
     if (!isSet) throw listenStatusError(-EINVAL, text);
     if (family !== -1) {
-      libc.call.setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, ONE, 4);
-      libc.call.setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, ONE, 4);
+      switchOn(libc, descriptor, SOL_SOCKET, SO_REUSEADDR);
+      switchOn(libc, descriptor, IPPROTO_TCP, TCP_NODELAY);
       if (family === 6) libc.call.setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ZERO, 4);
-      if (options.reusePort && libc.call.setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, ONE, 4) < 0) {
+      if (options.reusePort && !switchOn(libc, descriptor, SOL_SOCKET, SO_REUSEPORT)) {
         throw listenStatusError(-libc.errno(), text);
       }
     }
     if (libc.call.bind(descriptor, at.bytes, at.length) < 0) throw listenStatusError(-libc.errno(), text);
     if (libc.call.listen(descriptor, backlog) < 0) throw listenStatusError(-libc.errno(), text);
-    at.clear();
-    libc.call.getsockname(descriptor, at.bytes, at.lengthCell);
-    return { descriptor, addr: at.read(libc), connectionsMax, isInherited: false };
+    return { descriptor, addr: localAddrOf(libc, descriptor, at), connectionsMax, isInherited: false };
   } catch (error) {
     libc.call.close(descriptor);
     throw error;
@@ -102,10 +99,7 @@ function adopt(libc: Libc, options: CheckedListenOptions, isBlocking: boolean): 
   if (libc.call.listen(fd, backlog) < 0) throw listenStatusError(-libc.errno(), text);
   if (!isBlocking) libc.call.fcntl(fd, F_SETFL, O_NONBLOCK);
   libc.call.fcntl(fd, F_SETFD, FD_CLOEXEC);
-  const at = new SocketAddress();
-  at.clear();
-  libc.call.getsockname(fd, at.bytes, at.lengthCell);
-  const addr = at.read(libc);
-  if (addr.transport === "tcp") libc.call.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ONE, 4);
+  const addr = localAddrOf(libc, fd, new SocketAddress());
+  if (addr.transport === "tcp") switchOn(libc, fd, IPPROTO_TCP, TCP_NODELAY);
   return { descriptor: fd, addr, connectionsMax, isInherited: true };
 }

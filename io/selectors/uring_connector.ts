@@ -22,6 +22,7 @@ import type { Addr, ConnectOptions, Protocol, Timer, Timers, Transport } from ".
 import { connectError, connectStatusError } from "./native_errors.ts";
 import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget } from "./native_net.ts";
 import { resolveHost } from "./native_resolve.ts";
+import { localAddrOf, switchOn } from "./owned_socket.ts";
 import { cancelAll, KIND, setAddress, type UringHost, type UringOwner } from "./uring_host.ts";
 import { UringTransport } from "./uring_transport.ts";
 
@@ -38,10 +39,6 @@ export interface ConnectResult {
   readonly resolve: (transport: Transport) => void;
   readonly reject: (reason: unknown) => void;
 }
-
-/** For option values of four bytes. */
-const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
-ONE[0] = 1;
 
 /** One attempt to connect; see the module's text. */
 export class UringConnector implements UringOwner {
@@ -133,7 +130,7 @@ export class UringConnector implements UringOwner {
     const { libc, messages, ring, slots } = this.#host;
     const descriptor = libc.call.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return this.fail(connectStatusError(-libc.errno(), this.#text));
-    if (family !== AF_UNIX) libc.call.setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, ONE, 4);
+    if (family !== AF_UNIX) switchOn(libc, descriptor, IPPROTO_TCP, TCP_NODELAY);
     this.#descriptor = descriptor;
     this.#slot = slots.take(this);
     const address = messages.bytes(this.#address.bytes.subarray(0, this.#address.length));
@@ -169,9 +166,7 @@ export class UringConnector implements UringOwner {
     const peer: Addr = this.#options.transport === "unix"
       ? { transport: "unix", path: this.#options.path }
       : address.read(host.libc); // What was connected to: the system does not tell any more if it is reset already.
-    address.clear();
-    host.libc.call.getsockname(this.#descriptor, address.bytes, address.lengthCell);
-    const own = address.read(host.libc);
+    const own = localAddrOf(host.libc, this.#descriptor, address);
     const transport = new UringTransport(host, protocol, this.#descriptor, own, peer, null);
     transport.start();
     this.#result.resolve(transport);

@@ -29,7 +29,7 @@
  *
  * @module
  */
-import { MSG_NOSIGNAL, SHUT_WR, SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { MSG_NOSIGNAL, SHUT_WR } from "../ffi/constants.ts";
 import { ECANCELED, ENOBUFS } from "../ffi/errno.ts";
 import {
   BUFFER_SHIFT,
@@ -44,11 +44,8 @@ import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import { lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
+import { resetOnClose } from "./owned_socket.ts";
 import { cancelAll, cancelOne, KIND, setAddress, type UringHost, type UringReader } from "./uring_host.ts";
-
-/** `struct linger`: on, for no time. Closing then resets. */
-const LINGER_NONE = new Int32Array(new ArrayBuffer(64), 0, 2);
-LINGER_NONE[0] = 1;
 
 /** `struct sockaddr` of nobody (`AF_UNSPEC`, which is 0). */
 const NOBODY = new Uint8Array(new ArrayBuffer(64), 0, 16);
@@ -56,18 +53,12 @@ const NOBODY = new Uint8Array(new ArrayBuffer(64), 0, 16);
 /** What becomes of the connection's descriptor. */
 type Ending = "none" | "cancelling" | "closing";
 
-/** Has the peer see a reset when the descriptor is closed. */
-export function resetOnClose(host: Pick<UringHost, "libc">, descriptor: number): void {
-  // It fails only for what is no socket that could be reset any more.
-  host.libc.call.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, LINGER_NONE, 8);
-}
-
 /**
  * Resets a TCP connection now, although entries are under way that keep its descriptor open for a while: connecting to nobody
  * does (connect(2): "may dissolve the association"; Linux sends RST). A Unix socket has no reset and is left as it is.
  */
 function resetNow(host: UringHost, descriptor: number): void {
-  if (host.libc.call.connect(descriptor, NOBODY, NOBODY.length) < 0) resetOnClose(host, descriptor);
+  if (host.libc.call.connect(descriptor, NOBODY, NOBODY.length) < 0) resetOnClose(host.libc, descriptor);
 }
 
 /** A transport on io_uring; see the module's text. */

@@ -62,35 +62,6 @@ Deno.test("closing a listener frees its slot, its descriptor and its path", asyn
   while (selector.stats.slots > 0) await new Promise((resolve) => setTimeout(resolve, 0));
 });
 
-Deno.test("a protocol that cannot be made costs its own connection only", async () => {
-  const failures: unknown[] = [];
-  const onError = (event: ErrorEvent) => {
-    event.preventDefault();
-    failures.push(event.error);
-  };
-  globalThis.addEventListener("error", onError);
-  try {
-    await using selector = openUring();
-    let isBroken = true;
-    const server = new Recorder();
-    const error = new Error("no protocol today");
-    const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, () => {
-      if (isBroken) throw error;
-      return server;
-    });
-    const { hostname, port } = listener.addr as Deno.NetAddr;
-    const client = new Recorder();
-    await selector.connect({ hostname, port }, () => client);
-    await client.untilClosed();
-    isBroken = false;
-    await selector.connect({ hostname, port }, () => new Recorder());
-    await server.until(() => server.calls.includes("opened"));
-    assertEquals([failures, listener.stats.open], [[error], 1]);
-  } finally {
-    globalThis.removeEventListener("error", onError);
-  }
-});
-
 Deno.test("a socket that was handed over and never waits is accepted from", async () => {
   await using selector = openUring();
   const { libc } = selector;

@@ -1,0 +1,173 @@
+/**
+ * What a listener does with the connections of a socket of our own, whichever way the selector accepts them: the base of the
+ * listeners on epoll and io_uring.
+ *
+ * - Above `connectionsMax`, and while the listener closes, a connection is reset on arrival and counted.
+ * - Out of descriptors or memory, which counts in `acceptErrors`, accepting pauses until a descriptor of this selector is free or
+ *   `PAUSE_MS` have passed. So the process neither spins on a queue that it cannot empty nor leaves it for good.
+ * - `TCP_NODELAY` is set once on the listening socket, from which Linux's accepted sockets have it.
+ *
+ * @module
+ */
+import { SocketAddress } from "../ffi/layout.ts";
+import type { Libc } from "../ffi/libc.ts";
+import { reportUncaught } from "../report_uncaught.ts";
+import type { Addr, Listener, ListenerStats, Protocol, Timer, Timers } from "../selector.ts";
+import type { ListeningSocket } from "./listening_socket.ts";
+import { closeWithReset, localAddrOf } from "./owned_socket.ts";
+import type { WaitingLoop } from "./waiting_loop.ts";
+
+/** 100 ms: soon enough for a client whose SYN was answered, seldom enough to cost nothing. */
+const PAUSE_MS = 100;
+
+const encoder = new TextEncoder();
+
+/** What a listener needs of its selector. */
+export interface AcceptingHost {
+  readonly libc: Libc;
+  readonly loop: WaitingLoop;
+  readonly timers: Timers;
+}
+
+/** A connection that is about to be opened. */
+export interface AcceptedConnection {
+  readonly descriptor: number;
+  readonly protocol: Protocol;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+  /** To be called when it is closed, before its protocol hears so. */
+  readonly onClosed: () => void;
+}
+
+/** See the module's text. */
+export abstract class AcceptingListener implements Listener {
+  readonly addr: Addr;
+  protected readonly descriptor: number;
+  /** Whether `close` was called. */
+  protected isClosing = false;
+  /** Whether accepting waits for something to accept with. */
+  protected isPaused = false;
+  /** Where the peer's address is written. */
+  protected readonly peer: SocketAddress = new SocketAddress();
+  readonly #host: AcceptingHost;
+  readonly #createProtocol: () => Protocol;
+  readonly #connectionsMax: number;
+  /** The address of every connection's own end; `null` when it must be asked for. */
+  readonly #localAddr: Addr | null;
+  readonly #again: Timer;
+  #accepted = 0;
+  #refused = 0;
+  #open = 0;
+  #acceptErrors = 0;
+  #isHolding = true;
+  readonly #onClosed = (): void => void this.#open--;
+
+  /** Takes over a socket that listens, and holds the loop. */
+  constructor(host: AcceptingHost, socket: ListeningSocket, createProtocol: () => Protocol) {
+    const { addr } = socket;
+    this.addr = addr;
+    this.descriptor = socket.descriptor;
+    this.#host = host;
+    this.#createProtocol = createProtocol;
+    this.#connectionsMax = socket.connectionsMax;
+    const isOne = addr.transport === "unix" || (addr.hostname !== "0.0.0.0" && addr.hostname !== "::");
+    this.#localAddr = isOne ? addr : null;
+    this.#again = host.timers.idle(() => this.goOn());
+    host.loop.hold();
+  }
+
+  abstract close(): Promise<void>;
+  /** Accepts after a pause. */
+  protected abstract accept(): void;
+  /** The address of a new connection's peer; `null` when it is gone already. */
+  protected abstract peerOf(descriptor: number): Addr | null;
+  /** Makes the transport and starts it; `false` when the system does not let it. */
+  protected abstract open(connection: AcceptedConnection): boolean;
+
+  get stats(): ListenerStats {
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      open: this.#open,
+      acceptErrors: this.#acceptErrors,
+    };
+  }
+
+  ref(): void {
+    if (this.#isHolding || this.isClosing) return;
+    this.#isHolding = true;
+    this.#host.loop.hold();
+  }
+
+  unref(): void {
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
+    this.#host.loop.release();
+  }
+
+  /** Accepts again, if that was paused. */
+  goOn(): void {
+    if (!this.isPaused || this.isClosing) return;
+    this.isPaused = false;
+    this.#again.cancel();
+    this.accept();
+  }
+
+  /** Something could not be accepted. */
+  protected countError(): void {
+    this.#acceptErrors++;
+  }
+
+  /** Accepts no more until `goOn`. */
+  protected pause(): void {
+    this.isPaused = true;
+    if (!this.isClosing) this.#again.reset(PAUSE_MS);
+  }
+
+  /** The first thing a close does. */
+  protected beginClosing(): void {
+    this.isClosing = true;
+    this.#again.cancel();
+  }
+
+  /** Removes the path of a Unix socket, before its descriptor is closed. */
+  protected unlinkPath(): void {
+    const { addr } = this;
+    if (addr.transport !== "unix" || addr.path === "") return;
+    this.#host.libc.call.unlink(encoder.encode(`${addr.path}\0`));
+  }
+
+  /** A connection was accepted: opens it, or resets it. */
+  protected take(descriptor: number): void {
+    const { libc } = this.#host;
+    if (this.#open >= this.#connectionsMax || this.isClosing) {
+      this.#refused++;
+      return closeWithReset(libc, descriptor);
+    }
+    const remoteAddr = this.peerOf(descriptor);
+    if (remoteAddr === null) {
+      this.countError();
+      return closeWithReset(libc, descriptor);
+    }
+    const protocol = this.#makeProtocol();
+    if (protocol === null) return closeWithReset(libc, descriptor);
+    const localAddr = this.#localAddr ?? localAddrOf(libc, descriptor, this.peer);
+    this.#accepted++;
+    this.#open++;
+    if (this.open({ descriptor, protocol, localAddr, remoteAddr, onClosed: this.#onClosed })) return;
+    this.#accepted--;
+    this.#open--;
+    this.#acceptErrors++;
+    closeWithReset(libc, descriptor);
+  }
+
+  /** `null` when it cannot be made, which is not this connection's fault but the program's, and nobody waits for it here. */
+  #makeProtocol(): Protocol | null {
+    try {
+      return this.#createProtocol();
+    } catch (error) {
+      reportUncaught(error);
+      return null;
+    }
+  }
+}

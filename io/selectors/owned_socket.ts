@@ -1,0 +1,48 @@
+/**
+ * Calls on sockets of our own that more than one part of the selectors on descriptors makes.
+ *
+ * @module
+ */
+import { SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { LINGER_BYTES, type SocketAddress } from "../ffi/layout.ts";
+import type { Libc } from "../ffi/libc.ts";
+import type { Addr } from "../selector.ts";
+
+/** `struct linger`: on, for no time. Closing then resets. */
+const LINGER_NONE = new Int32Array(new ArrayBuffer(64), 0, LINGER_BYTES / 4);
+LINGER_NONE[0] = 1;
+
+/** An `int` of 1. */
+const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
+ONE[0] = 1;
+
+/** Switches an option on. Returns whether the system has it. */
+export function switchOn({ call }: Libc, descriptor: number, level: number, option: number): boolean {
+  return call.setsockopt(descriptor, level, option, ONE, 4) === 0;
+}
+
+/** Has the peer see a reset when the descriptor is closed, where it is of a kind that has one (a Unix socket has none). */
+export function resetOnClose({ call }: Libc, descriptor: number): void {
+  // It fails only for what is no socket that could be reset any more.
+  call.setsockopt(descriptor, SOL_SOCKET, SO_LINGER, LINGER_NONE, LINGER_BYTES);
+}
+
+/** Closes a descriptor with a reset, where it is of a kind that has one. */
+export function closeWithReset(libc: Libc, descriptor: number): void {
+  resetOnClose(libc, descriptor);
+  libc.call.close(descriptor);
+}
+
+/** A socket's own address. `scratch` is written to. */
+export function localAddrOf(libc: Libc, descriptor: number, scratch: SocketAddress): Addr {
+  scratch.clear();
+  libc.call.getsockname(descriptor, scratch.bytes, scratch.lengthCell);
+  return scratch.read(libc);
+}
+
+/** Who a socket is connected to; `null` when the connection was reset already. `scratch` is written to. */
+export function remoteAddrOf(libc: Libc, descriptor: number, scratch: SocketAddress): Addr | null {
+  scratch.clear();
+  const status = libc.call.getpeername(descriptor, scratch.bytes, scratch.lengthCell);
+  return status < 0 ? null : scratch.read(libc);
+}
