@@ -192,7 +192,7 @@ export class UringTransport extends TransportBase implements UringReader {
     if (length > 0 && !this.isClosing) {
       const bytes = buffers.view(number, length);
       if (this.isReading && this.#held === null) this.received(bytes);
-      else (this.#held ??= []).push(bytes.slice());
+      else (this.#held ??= []).push(new Uint8Array(bytes)); // Unlike `slice`, it clears nothing first.
     } else buffers.view(number, 0);
     buffers.giveBack(number);
   }
