@@ -92,7 +92,7 @@ export class PinnedPool extends BlockPool {
 
   #pin(chunk: SharedChunk): Uint8Array {
     const pinned = chunk.pinned === null ? this.#arena.allocate(chunk.bytes.length) : null;
-    if (pinned === null) return chunk.bytes; // No room, or another selector's: each transport copies it when it sends it.
+    if (pinned === null) return chunk.bytes; // No room, or another selector's: it is sent from there.
     pinned.set(chunk.bytes);
     chunk.pinned = pinned;
     this.#chunks.add(chunk);
