@@ -106,6 +106,10 @@ function registerGateway(metrics: Metrics, read: () => GatewayStats): void {
     "sluice_gateway_retries_total",
     "Requests sent again on a fresh connection.",
   );
+  const hints = metrics.counter(
+    "sluice_gateway_hints_dropped_total",
+    "Early hints that could not be sent on.",
+  );
   const firstByte = metrics.histogram(
     "sluice_gateway_first_byte_seconds",
     "From a request's arrival to the first byte of its response's body.",
@@ -123,6 +127,7 @@ function registerGateway(metrics: Metrics, read: () => GatewayStats): void {
     bytes.labels("response").setTotal(stats.responseBytes);
     cancels.setTotal(stats.upstreamCancels);
     retries.setTotal(stats.retries);
+    hints.setTotal(stats.hintsDropped);
     const series = firstByte.labels();
     series.counts.set(stats.firstByte.counts);
     series.count = stats.firstByte.count;

@@ -34,6 +34,8 @@ export interface GatewayStats {
   readonly upstreamErrors: Readonly<Record<UpstreamErrorKind, number>>;
   /** Requests sent a second time because the kept connection had died while idle. */
   readonly retries: number;
+  /** Interim heads with early hints that could not be sent on: too many waited, or the handler had answered otherwise. */
+  readonly hintsDropped: number;
   /** Bytes of request bodies sent to the upstream, framing excluded. */
   readonly requestBytes: number;
   /** Bytes of response bodies taken from the upstream, framing excluded. */
@@ -71,6 +73,7 @@ export class GatewayCounters implements GatewayStats {
     busy: 0,
   };
   retries = 0;
+  hintsDropped = 0;
   requestBytes = 0;
   responseBytes = 0;
   readonly firstByte: DurationCounts = new DurationCounts();

@@ -152,9 +152,18 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
 
   // ExchangeListener: called by the connection.
 
-  /** An interim response goes on as early hints; a server offers no way to send others. */
+  /**
+   * An interim response goes on as early hints; a server offers no way to send others. Where they cannot be sent (too many wait
+   * for an earlier response, the handler has answered otherwise) they are left out: they promise nothing (RFC 8297 §2),
+   * and the answer behind them is whole without.
+   */
   onInterim(head: ResponseHead): void {
-    if (head.status === 103) this.#request.earlyHints?.(interimLines(head));
+    if (head.status !== 103) return;
+    try {
+      this.#request.earlyHints?.(interimLines(head));
+    } catch {
+      this.#context.counters.hintsDropped++;
+    }
   }
 
   /** The upstream wants the body, or does not say. */

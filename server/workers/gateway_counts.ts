@@ -13,8 +13,8 @@ import type { CountTree, ServiceStats } from "./worker_module.ts";
  * @param stats the gateway's
  */
 export function gatewayCounts(stats: GatewayStats): ServiceStats {
-  const { requests, outcomes, upstreamCancels, upstreamErrors, retries, requestBytes, responseBytes } = stats;
-  const { active, firstByte, pool } = stats;
+  const { requests, outcomes, upstreamCancels, upstreamErrors, retries, hintsDropped } = stats;
+  const { requestBytes, responseBytes, active, firstByte, pool } = stats;
   const { counts, sumMs, count } = firstByte;
   return {
     rising: {
@@ -23,6 +23,7 @@ export function gatewayCounts(stats: GatewayStats): ServiceStats {
       upstreamCancels,
       upstreamErrors: { ...upstreamErrors },
       retries,
+      hintsDropped,
       requestBytes,
       responseBytes,
       firstByte: { counts: [...counts], sumMs, count },

@@ -374,3 +374,17 @@ Deno.test("early hints are passed on where the server can, other interim respons
     assertEquals(hints, [[["link", "</a>"]]]);
   });
 });
+
+Deno.test("early hints that cannot be sent are left out, and the answer comes all the same", async () => {
+  await withExchanges(async ({ run, accept, counters }) => {
+    const response = run("GET / HTTP/1.1", {
+      earlyHints() {
+        throw new RangeError("as much as a head may have waits");
+      },
+    });
+    const hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    (await accept()).send(hint + hint + "HTTP/1.1 204 No Content\r\n\r\n");
+    assertEquals((await response).status, 204);
+    assertEquals([counters.hintsDropped, counters.outcomes.completed], [2, 1]);
+  });
+});
