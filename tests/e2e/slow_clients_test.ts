@@ -120,7 +120,8 @@ const HAS_SLOWHTTPTEST = await (async () => {
  * for a minute: it does not notice that it was reset while it has bytes to read.
  */
 async function slowhttptest(args: string[], isEnough: () => Promise<unknown>): Promise<string> {
-  const all = ["-c", "300", "-r", "300", "-p", "5", "-l", "60", ...args];
+  // 30 s for its probes: it is to find a server that does not answer, not a machine with other work.
+  const all = ["-c", "300", "-r", "300", "-p", "30", "-l", "60", ...args];
   await using attack = spawnChild("slowhttptest", all);
   await isEnough();
   await attack.stop("SIGINT"); // it ends in order
@@ -150,7 +151,8 @@ for (const [name, { args, path, deadline }] of Object.entries(ATTACKS)) {
     async fn() {
       await using server = await startAttacked({ deadlines: { headMs: 1_000, writeStallMs: 1_000 } });
       const all = `sluice_deadlines_passed_total{deadline="${deadline}"}`;
-      const areCut = () => untilMetrics(server.url, (samples) => samples.get(all) === 300);
+      // On a busy machine a probe of its own may be cut, too, since it reads what it asks for as slowly as it is run.
+      const areCut = () => untilMetrics(server.url, (samples) => (samples.get(all) ?? 0) >= 300);
       const said = await boundedDuring(
         server,
         () => slowhttptest([...args, "-u", server.url + path], areCut),
