@@ -24,6 +24,7 @@ import { TimerWheel } from "../timer_wheel.ts";
 import { TransportHub } from "../transport_hub.ts";
 import { connectError } from "./native_errors.ts";
 import { type ListenerHost, NativeListener } from "./native_listener.ts";
+import type { LastRead } from "./native_read.ts";
 import { HandleWriter } from "./native_write.ts";
 import { afterTurn } from "./native_turn.ts";
 import { addrOf, makeReadBuffer, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
@@ -61,6 +62,8 @@ export class NativeSelector implements Selector, ListenerHost {
   readonly readMode: ReadMode;
   /** How its connections send. */
   readonly writer: HandleWriter | null;
+  /** What its connections go by when their handles read. */
+  readonly lastRead: LastRead | null;
   readonly #relistens: boolean;
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<NativeListener>();
@@ -73,6 +76,7 @@ export class NativeSelector implements Selector, ListenerHost {
     this.clock = options.clock ?? new SystemClock();
     this.readMode = options.readMode ?? "shared";
     this.writer = options.writesByHandle === false ? null : HandleWriter.open();
+    this.lastRead = this.writer?.lastRead ?? null;
     this.#relistens = options.relistens ?? false;
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;

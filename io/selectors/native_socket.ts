@@ -24,7 +24,14 @@ import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { connectionError, connectionStatusError } from "./native_errors.ts";
-import { canTakeReads, type ReadHandle, startReads, stopReads, takeReads } from "./native_read.ts";
+import {
+  canTakeReads,
+  type LastRead,
+  type ReadHandle,
+  startReads,
+  stopReads,
+  takeReads,
+} from "./native_read.ts";
 import { type HandleWriter, WRITE_PENDING, type WriteHandle, WRITTEN } from "./native_write.ts";
 
 /** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
@@ -52,6 +59,8 @@ export interface SocketHost {
   readonly readBuffer: FrontView;
   /** Sends by the sockets' handles; `null` to send by the sockets themselves. */
   readonly writer: HandleWriter | null;
+  /** Tells what a handle has read; `null` to read by the sockets themselves. */
+  readonly lastRead: LastRead | null;
 }
 
 /** Makes the buffer all sockets of one selector read into. */
@@ -149,11 +158,12 @@ export class NativeTransport extends TransportBase {
     socket.on("end", onSocketEnd);
     socket.on("close", onSocketClose);
     if (mode === "events") socket.on("data", onSocketData);
-    else if (canTakeReads(handle)) {
-      const { readBuffer } = host;
+    else if (host.lastRead !== null && canTakeReads(handle)) {
+      const { readBuffer, lastRead } = host;
       this.#reader = handle;
       takeReads(
         handle,
+        lastRead,
         (bytesRead) => this.takeRead(readBuffer.front(bytesRead)),
         (status) => this.#fail(status),
       );

@@ -14,6 +14,7 @@
  * @module
  */
 import process from "node:process";
+import type { LastRead } from "./native_read.ts";
 
 /** A write in the runtime's hands. */
 interface WriteRequest {
@@ -34,6 +35,7 @@ interface StreamWrap {
   readonly WriteWrap: new () => WriteRequest;
   readonly streamBaseState: ArrayLike<number>;
   readonly kLastWriteWasAsync: number;
+  readonly kReadBytesOrError?: number;
 }
 
 /** Answer of `write`: the kernel has all of it. */
@@ -65,6 +67,15 @@ export class HandleWriter {
     } catch {
       return null; // The runtime refuses its binding: that is the answer which was asked for.
     }
+  }
+
+  /** Tells what the last read of any handle brought (native_read.ts); `null` where the runtime does not say. */
+  get lastRead(): LastRead | null {
+    const { streamBaseState, kReadBytesOrError } = this.#wrap;
+    if (typeof kReadBytesOrError !== "number" || typeof streamBaseState[kReadBytesOrError] !== "number") {
+      return null;
+    }
+    return () => streamBaseState[kReadBytesOrError]!;
   }
 
   /** Whether a socket's handle can be written through. */

@@ -30,21 +30,29 @@ function handle(stopStatus = 0) {
   return { made, calls };
 }
 
-Deno.test("reads are taken; ends, failures and what is unknown stay the socket's", () => {
-  const { made, calls } = handle();
-  const taken: number[] = [];
-  takeReads(made, (bytes) => taken.push(bytes) > 0, (status) => calls.push(`fail ${status}`));
-  assertEquals(canTakeReads(made), true);
-  for (const bytes of [5, 65536]) assertStrictEquals(made.onread(undefined, bytes), undefined);
-  assertStrictEquals(made.onread(undefined, 0), undefined);
-  for (const other of [-4095, undefined]) assertStrictEquals(made.onread(undefined, other), "own");
-  assertEquals(taken, [5, 65536]);
-  assertEquals(calls, ["own -4095", "own undefined"]);
-});
+for (const passes of [true, false]) {
+  const how = passes ? "passed" : "in the shared state";
+  Deno.test(`reads are taken, their length being ${how}; ends, failures and memory of the handle's own are the socket's`, () => {
+    const { made, calls } = handle();
+    const taken: number[] = [];
+    let last = NaN;
+    takeReads(made, () => last, (bytes) => taken.push(bytes) > 0, (status) => calls.push(`fail ${status}`));
+    const read = (bytes: number, memory?: ArrayBuffer) => {
+      if (!passes) last = bytes;
+      return made.onread(memory, passes ? bytes : undefined);
+    };
+    assertEquals(canTakeReads(made), true);
+    for (const bytes of [5, 65536, 0]) assertStrictEquals(read(bytes), undefined);
+    assertStrictEquals(read(-4095), "own");
+    assertStrictEquals(read(7, new ArrayBuffer(7)), "own");
+    assertEquals(taken, [5, 65536]);
+    assertEquals(calls, passes ? ["own -4095", "own 7"] : ["own undefined", "own undefined"]);
+  });
+}
 
 Deno.test("who has enough stops the handle, once, and is told when that fails", () => {
   const { made, calls } = handle(-9);
-  takeReads(made, () => false, (status) => calls.push(`fail ${status}`));
+  takeReads(made, () => 1, () => false, (status) => calls.push(`fail ${status}`));
   made.onread(undefined, 1);
   assertEquals(made.reading, false);
   made.onread(undefined, 1); // It was stopped from within already.
