@@ -29,6 +29,14 @@ export function setUnrefTimer(delayMs: number, run: () => void): () => void {
 }
 
 /**
+ * `setImmediate`, where the runtime looks at all its sockets between two immediates; `null` where it does not (Deno; see
+ * `afterLoop`).
+ */
+export function fairImmediate(): ((run: () => void) => void) | null {
+  return process.versions["bun"] === undefined ? null : (run) => void setImmediate(run);
+}
+
+/**
  * Runs a function when the runtime has been through its loop once, and has found none of our descriptors ready in it.
  *
  * Deno remembers that a descriptor was ready until a read of it finds nothing, and looks at no other one meanwhile: what is

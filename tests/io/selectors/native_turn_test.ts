@@ -1,6 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
-import { afterLoop, afterTurn, setUnrefTimer } from "../../../io/selectors/native_turn.ts";
+import { afterLoop, afterTurn, fairImmediate, setUnrefTimer } from "../../../io/selectors/native_turn.ts";
 
 Deno.test("a turn ends when all microtasks are done, those of microtasks as well", async () => {
   const order: string[] = [];
@@ -45,4 +47,31 @@ Deno.test("the runtime goes through its loop before it comes back", async () => 
     setImmediate(() => order.push("one turn"));
   });
   assertEquals(order, ["one turn", "back"]);
+});
+
+Deno.test("where immediates are fair, a socket is read although there is always one more of them", async () => {
+  const nextLoop = fairImmediate();
+  if (nextLoop === null) return; // Deno and Node; the others are held to it.
+  const server = createServer((socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  await once(client, "connect");
+  let isOver = false;
+  let count = 0;
+  const next = (): void => {
+    count++;
+    if (!isOver) nextLoop(next);
+  };
+  next();
+  const rounds: number[] = [];
+  for (let round = 0; round < 50; round++) {
+    const before = count;
+    client.write("x");
+    await once(client, "data");
+    rounds.push(count - before);
+  }
+  isOver = true;
+  client.destroy();
+  server.close();
+  assert(Math.min(...rounds) < 20, `an echo took ${rounds} immediates`);
 });

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
+import { setImmediate } from "node:timers";
 import { assertEquals, assertMatch } from "@std/assert";
-import { probeLibc } from "../../../io/ffi/libc.ts";
+import { type Libc, probeLibc } from "../../../io/ffi/libc.ts";
 import { LibcKernel } from "../../../io/ffi/uring_kernel.ts";
 import { OP } from "../../../io/ffi/uring_layout.ts";
 import { openUring } from "../../../io/selectors/uring.ts";
@@ -45,8 +46,17 @@ function complete(ring: Ring): void {
   ring.submit();
 }
 
+/** Parked as a descriptor, with immediates as the way back from a ring that has something already. */
+const byImmediate: RingParkingWay = (libc, ring, onReady) =>
+  parkByDescriptor(libc, ring, onReady, (run) => void setImmediate(run));
+
 for (
-  const [name, way] of Object.entries({ "by its eventfd": parkByEvent, "as a descriptor": parkByDescriptor })
+  const [name, way] of Object.entries({
+    "by its eventfd": parkByEvent,
+    "as a descriptor": (libc: Libc, ring: Ring, onReady: () => void) =>
+      parkByDescriptor(libc, ring, onReady, null),
+    "as a descriptor, with immediates": byImmediate,
+  })
 ) {
   Deno.test(`a ring parked ${name} wakes for a completion, also for one that was there before`, async () => {
     await withParking(way, async (ring, park, ready) => {
@@ -66,6 +76,40 @@ for (
     });
   });
 }
+
+Deno.test("a ring that has something already comes back once by an immediate, however often it is parked", async () => {
+  await withParking(byImmediate, async (ring, park, ready) => {
+    for (let round = 0; round < 100; round++) {
+      const woken = ready();
+      complete(ring);
+      park();
+      park();
+      await woken;
+      let isWoken = false;
+      void ready().then(() => isWoken = true);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      assertEquals(isWoken, false);
+      ring.take(Infinity);
+      ring.clearBacklog();
+    }
+    const woken = ready();
+    park(); // Nothing is there: asleep, as otherwise.
+    complete(ring);
+    await woken;
+  });
+});
+
+Deno.test("a ring whose parking is closed does not come back", async () => {
+  let isWoken = false;
+  await withParking(byImmediate, (ring, park, ready) => {
+    void ready().then(() => isWoken = true);
+    complete(ring);
+    park();
+    return Promise.resolve();
+  });
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  assertEquals(isWoken, false);
+});
 
 Deno.test("the first way that works is taken, and if none does all reasons are told", () => {
   const libc = probeLibc().found!;
