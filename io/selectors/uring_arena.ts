@@ -10,8 +10,8 @@
  * JavaScript sees it through *windows*: an ArrayBuffer for each MiB of the first eight, then for the next 8, 16, 32 MiB and so
  * on, made when the first piece of it is dealt out. One for all of it would do, but a garbage collector takes every buffer for
  * memory in use, as long as it is, and lets garbage grow in proportion: 256 MiB that hardly a page exists of were answered by
- * more than 100 MiB of garbage on Bun. Windows that nothing is used of are closed once more than eight times what is used is
- * seen. Since a piece lies in one window, none is longer than the last.
+ * more than 100 MiB of garbage on Bun. Windows that nothing is used of are closed when a connection ends, and once more than
+ * eight times what is used is seen. Since a piece lies in one window, none is longer than the last.
  *
  * Guard mode (tests): every piece has a red zone on both sides, which must be as it was when the piece comes back; what
  * came back is poisoned, and must be so still when it is dealt out again. A breach is a `ContractError`, and is kept.
@@ -175,6 +175,22 @@ export class PinnedArena {
     this.#freeSlot(frame, state - SLICED, (offset % FRAME_BYTES) / (CLASS_BYTES_MIN << (state - SLICED)));
   }
 
+  /** Closes the windows that nothing is used of: for times when less is likely to be used from now on. */
+  closeUnused(): void {
+    let closed = 0;
+    for (let number = 0; number < this.#windows.length; number++) {
+      const window = this.#windows[number];
+      if (window === undefined || this.#usedFrames[number]! > 0) continue;
+      this.#windows[number] = undefined;
+      this.#seenBytes -= window.bytes.length;
+      closed++;
+    }
+    if (closed === 0) return;
+    this.#opened = this.#opened.filter(({ start }) =>
+      this.#windows[windowOf(start / FRAME_BYTES)] !== undefined
+    );
+  }
+
   /** Gives all pages back to the system. What views still show reads as zeros, and harms nobody. */
   discard(): void {
     this.#kernel.discard(this.address, this.#bytes);
@@ -193,17 +209,6 @@ export class PinnedArena {
     this.#opened.push(made);
     this.#seenBytes += end - start;
     return made;
-  }
-
-  #closeWindows(): void {
-    for (const [number, window] of this.#windows.entries()) {
-      if (window === undefined || this.#usedFrames[number]! > 0) continue;
-      this.#windows[number] = undefined;
-      this.#seenBytes -= window.bytes.length;
-    }
-    this.#opened = this.#opened.filter(({ start }) =>
-      this.#windows[windowOf(start / FRAME_BYTES)] !== undefined
-    );
   }
 
   #takeSlot(bytes: number): number {
@@ -279,7 +284,7 @@ export class PinnedArena {
     const number = windowOf(first);
     this.#usedFrames[number] = this.#usedFrames[number]! - frames;
     this.#usedFramesAll -= frames;
-    if (this.#seenBytes > this.#usedFramesAll * FRAME_BYTES * SEEN_PER_USED_MAX) this.#closeWindows();
+    if (this.#seenBytes > this.#usedFramesAll * FRAME_BYTES * SEEN_PER_USED_MAX) this.closeUnused();
     const isKept = this.#freeTouched + frames <= FREE_FRAMES_MAX;
     this.#states.fill(isKept ? FREE_TOUCHED : FREE, first, first + frames);
     if (first < this.#hint) this.#hint = first;

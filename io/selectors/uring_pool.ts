@@ -15,10 +15,10 @@ import type { PinnedArena } from "./uring_arena.ts";
 const FREE_BLOCKS_MAX = 256;
 
 /**
- * Blocks that lie beyond the first 8 MiB of the arena are not kept: what thousands of connections needed once would otherwise
+ * Blocks that lie beyond the first 4 MiB of the arena are not kept: what thousands of connections needed once would otherwise
  * be seen, a block here and there, for good (see uring_arena.ts).
  */
-const KEPT_BELOW_BYTES = 8 * 1024 * 1024;
+const KEPT_BELOW_BYTES = 4 * 1024 * 1024;
 
 /** 32 free big blocks are 2 MiB kept; more are dealt out by the arena as fast, but for one view each. */
 const FREE_BIG_BLOCKS_MAX = 32;

@@ -341,6 +341,7 @@ export class UringTransport extends TransportBase implements UringReader {
     this.#onClosed?.();
     this.#host.descriptorClosed();
     this.lost(this.#error);
+    this.#host.arena.closeUnused();
     this.#host.loop.release();
   }
 }

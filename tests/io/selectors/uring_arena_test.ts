@@ -74,6 +74,12 @@ Deno.test("what is seen of it follows what is used", () => {
     }
     assert(pieces.every((piece, index) => piece.every((byte) => byte === index)), "none overlaps another");
     for (const piece of pieces) arena.free(piece);
+    const other = Array.from({ length: 40 }, () => arena.allocate(FRAME_BYTES)!);
+    for (const piece of other.slice(15)) arena.free(piece); // all but those of the first window
+    assertEquals(arena.seenBytes, 3 << 20);
+    arena.closeUnused();
+    assertEquals([arena.seenBytes, arena.owns(small), arena.owns(other[20]!)], [1 << 20, true, false]);
+    for (const piece of other.slice(0, 15)) arena.free(piece);
     for (let round = 0; round < 1_000; round++) arena.free(arena.allocate(round * 64 + 1)!);
     assertEquals([arena.seenBytes, arena.usedBytes], [1 << 20, 1_000]);
     const many = Array.from({ length: 4_095 }, () => arena.allocate(FRAME_BYTES)!);

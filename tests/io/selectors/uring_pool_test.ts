@@ -47,8 +47,9 @@ Deno.test("what many blocks were needed for once is not seen for good, in whiche
     for (let from = 0; from < 100; from++) {
       for (let index = from; index < blocks.length; index += 100) pool.give(blocks[index]!);
     }
-    assertEquals(pool.freeCount, 256);
-    assert(arena.seenBytes <= 8 << 20, `${arena.seenBytes} bytes are seen`);
+    assert(pool.freeCount >= 240, `${pool.freeCount} are kept`); // those in the first 4 MiB
+    arena.closeUnused();
+    assertEquals(arena.seenBytes, 4 << 20);
     assert(arena.owns(pool.take().bytes));
   });
 });
