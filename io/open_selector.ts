@@ -69,8 +69,8 @@ const OPENERS: Readonly<Record<SelectorKind, Opener>> = {
 const BY_MERIT: readonly SelectorKind[] = ["uring", "epoll", "native"];
 
 /**
- * On Bun io_uring is for who asks for it: the selector's own suites pass there, but whole services on it took more memory than
- * they may, and reset a client of a server that stops.
+ * On Bun io_uring is for who asks for it: it costs less there and is as bounded, but whole services have run on `epoll` far
+ * longer (see ARCHITECTURE.md).
  */
 const BY_MERIT_ON_BUN: readonly SelectorKind[] = ["epoll", "native"];
 
