@@ -12,7 +12,7 @@
  * a pass later, which would else be after our whole go.
  *
  * When that pass took long the runtime had work of its own, and likely has more: it gets more turns then, up to `GIVEN_TURNS_MAX`.
- * As long as it was so after `SHARED_FROM` of the goes, both share the thread in smaller parts: goes of one small batch.
+ * As long as it was so after `SHARED_FROM` of the goes, both share the thread in smaller parts: goes of `SHARED_GO_MS`, and small batches.
  *
  * ```text
  *            signal            batch, end of turn: again while there is more and time is left
@@ -71,9 +71,9 @@ export interface WaitingLoopOptions {
 const GO_MS = 0.2;
 
 /**
- * 0.05 ms: a round trip over the runtime's own sockets takes about 0.04 ms beside an idle loop, and waits for one go and one
- * wake beside a busy one: four to five times as much, as measured, and a `fetch` twice. The wake is a fifth of the work then, which
- * is why goes are not always as short.
+ * 0.05 ms: a round trip over the runtime's own sockets takes about 0.04 ms beside an idle loop. Beside a busy one it waits for one
+ * go and one wake, and its own write takes three times as long. The wake is a fifth of the work then, which is why goes are not
+ * always as short.
  */
 const SHARED_GO_MS = 0.05;
 
