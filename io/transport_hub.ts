@@ -33,6 +33,7 @@ export class TransportHub {
   #dirtyCount = 0;
   #spare: (HubMember | null)[] = [];
   #isScheduled = false;
+  #endedTurns = 0;
   #lastId = 0;
   #onIdle: (() => void) | null = null;
 
@@ -49,6 +50,11 @@ export class TransportHub {
   /** Transports that are open. */
   get openCount(): number {
     return this.#open.size;
+  }
+
+  /** Turns that have ended here. */
+  get endedTurns(): number {
+    return this.#endedTurns;
   }
 
   /** Registers a transport; returns a number no other transport of this hub has. */
@@ -79,6 +85,7 @@ export class TransportHub {
 
   /** Flushes all on the list. */
   endTurn(): void {
+    this.#endedTurns++;
     this.#isScheduled = false;
     const dirty = this.#dirty;
     const count = this.#dirtyCount;

@@ -13,8 +13,8 @@
  */
 import net from "node:net";
 import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
-import type { FrontView } from "../front_view.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
+import type { GatheredReads } from "./gathered_reads.ts";
 import { listenError, listenStatusError } from "./native_errors.ts";
 import { type CheckedListenOptions, checkListenOptions } from "./native_listen_options.ts";
 import {
@@ -98,7 +98,7 @@ export class NativeListener implements Listener {
     this.#server = server;
     this.addr = addr;
     this.#unixPath = addr.transport === "unix" ? addr.path : null;
-    if (host.readMode === "shared") makeSocketsAtOnce(server, host.readBuffer);
+    if (host.readMode === "shared") makeSocketsAtOnce(server, host.reads);
     server.on("connection", (socket: net.Socket) => this.#accept(socket));
     server.on("error", () => this.#acceptErrors++); // After listening, only accept(2) reports here.
   }
@@ -156,8 +156,8 @@ export class NativeListener implements Listener {
       reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
       return;
     }
-    const { readBuffer, readMode } = this.#host;
-    const remade = readMode === "shared" ? remake(accepted, readBuffer) : null;
+    const { reads, readMode } = this.#host;
+    const remade = readMode === "shared" ? remake(accepted, reads) : null;
     const socket = remade ?? adopt(accepted);
     if (this.#unixPath === null) socket.setNoDelay(true); // Nagle would hold back what the turn's end sends.
     const transport = new NativeTransport(
@@ -179,18 +179,18 @@ export class NativeListener implements Listener {
  * Lets a server make the sockets of accepted connections as they are needed here, where it has a method for that (Deno):
  * the usual way, making them anew, costs a second socket for each connection.
  */
-function makeSocketsAtOnce(server: net.Server, readBuffer: FrontView): void {
+function makeSocketsAtOnce(server: net.Server, reads: GatheredReads): void {
   const owner = server as unknown as { _createSocket?: (handle: Handle) => net.Socket };
   if (typeof owner._createSocket === "function") {
-    owner._createSocket = (handle) => makeSocket(readBuffer, handle);
+    owner._createSocket = (handle) => makeSocket(reads, handle);
   }
 }
 
 /** Makes an accepted socket anew around its handle, unless it was made so at once; `null` where that cannot be. */
-function remake(accepted: net.Socket, readBuffer: FrontView): OwnedSocket | null {
+function remake(accepted: net.Socket, reads: GatheredReads): OwnedSocket | null {
   if (accepted instanceof OwnedSocket) return accepted;
   const handle = takeHandle(accepted);
-  return handle === null ? null : makeSocket(readBuffer, handle);
+  return handle === null ? null : makeSocket(reads, handle);
 }
 
 /** Makes an accepted socket one of ours where it cannot be made anew around its handle. */

@@ -8,7 +8,6 @@
 import { Buffer } from "node:buffer";
 import { BlockPool } from "../block_pool.ts";
 import { ConnectionAbortedError, DeadlineExceededError, SelectorClosedError } from "../errors.ts";
-import type { FrontView } from "../front_view.ts";
 import type {
   Clock,
   ConnectOptions,
@@ -22,12 +21,13 @@ import type {
 import { SystemClock } from "../system_clock.ts";
 import { TimerWheel } from "../timer_wheel.ts";
 import { TransportHub } from "../transport_hub.ts";
+import { GatheredReads } from "./gathered_reads.ts";
 import { connectError } from "./native_errors.ts";
 import { type ListenerHost, NativeListener } from "./native_listener.ts";
 import type { LastRead } from "./native_read.ts";
 import { HandleWriter } from "./native_write.ts";
 import { afterTurn } from "./native_turn.ts";
-import { addrOf, makeReadBuffer, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
+import { addrOf, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
 
 /** 10 s: longer than two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5). */
 export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
@@ -57,7 +57,7 @@ export class NativeSelector implements Selector, ListenerHost {
   /** What this selector's transports share. */
   readonly hub: TransportHub;
   /** What all its sockets read into. */
-  readonly readBuffer: FrontView = makeReadBuffer();
+  readonly reads: GatheredReads;
   /** How accepted connections read. */
   readonly readMode: ReadMode;
   /** How its connections send. */
@@ -81,6 +81,7 @@ export class NativeSelector implements Selector, ListenerHost {
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
     this.hub = new TransportHub(afterTurn, new BlockPool(allocate));
+    this.reads = new GatheredReads(afterTurn, this.hub);
   }
 
   listen(options: ListenOptions, createProtocol: () => Protocol): Listener {
@@ -135,7 +136,7 @@ export class NativeSelector implements Selector, ListenerHost {
     const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
     const path = options.transport === "unix" ? options.path : null;
     const text = describeTarget(options);
-    const socket = makeSocket(this.readBuffer);
+    const socket = makeSocket(this.reads);
     const finish = (): void => {
       this.#attempts.delete(attempt);
       deadline?.cancel();

@@ -5,7 +5,8 @@
  * - Reads: all sockets of a selector read into one buffer (`onread`, public API for connecting sockets; for accepted
  *   ones the socket is made anew around the handle, because the server gives no place for the option). The runtime
  *   calls back synchronously after each read, so the buffer is free again when the callback returns: an idle
- *   connection owns no receive buffer and no read makes garbage.
+ *   connection owns no receive buffer and no read makes garbage. The small reads of a turn are delivered in a row
+ *   (gathered_reads.ts); one for a protocol that has paused meanwhile is held here until it goes on.
  * - Writes: through the handle (native_write.ts), which tries the system call at once. If the kernel took all of it, our
  *   block can be used again; otherwise the runtime keeps the bytes and tells when they are gone. So the usual write has
  *   no callback, closure or promise. Without handles to write through, `socket.write` does the same, at more cost:
@@ -19,10 +20,11 @@
  * @module
  */
 import net from "node:net";
-import { FrontView } from "../front_view.ts";
+import process from "node:process";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
+import { type GatheredReader, GatheredReads } from "./gathered_reads.ts";
 import { connectionError, connectionStatusError } from "./native_errors.ts";
 import {
   canTakeReads,
@@ -33,9 +35,6 @@ import {
   takeReads,
 } from "./native_read.ts";
 import { type HandleWriter, WRITE_PENDING, type WriteHandle, WRITTEN } from "./native_write.ts";
-
-/** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
-const READ_BUFFER_BYTES = 64 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
@@ -55,34 +54,29 @@ export class OwnedSocket extends net.Socket {
 export interface SocketHost {
   /** What its transports share. */
   readonly hub: TransportHub;
-  /** What all its sockets read into. */
-  readonly readBuffer: FrontView;
+  /** What all its sockets read into, and what of it waits. */
+  readonly reads: GatheredReads;
   /** Sends by the sockets' handles; `null` to send by the sockets themselves. */
   readonly writer: HandleWriter | null;
   /** Tells what a handle has read; `null` to read by the sockets themselves. */
   readonly lastRead: LastRead | null;
 }
 
-/** Makes the buffer all sockets of one selector read into. */
-export function makeReadBuffer(): FrontView {
-  return new FrontView(new Uint8Array(READ_BUFFER_BYTES));
-}
-
 /**
- * Makes a socket that reads into `buffer`; nothing is read before `NativeTransport.start`.
+ * Makes a socket that reads into the buffer of `reads`; nothing is read before `NativeTransport.start`.
  *
- * @param buffer the selector's read buffer
+ * @param reads the selector's
  * @param handle the handle of an accepted connection; none for one that is to connect
  */
-export function makeSocket(buffer: FrontView, handle?: Handle): OwnedSocket {
+export function makeSocket(reads: GatheredReads, handle?: Handle): OwnedSocket {
   const options = {
     ...(handle === undefined ? {} : { handle, manualStart: true }),
     allowHalfOpen: true,
     onread: {
-      buffer: buffer.bytes,
+      buffer: reads.buffer,
       callback: (bytesRead: number): boolean => {
         const { owner } = socket;
-        return owner === null || owner.takeRead(buffer.front(bytesRead));
+        return owner === null || owner.takeShared(bytesRead);
       },
     },
   };
@@ -97,7 +91,7 @@ export function probeReadMode(): ReadMode {
   donor.destroy();
   if (!canTake) return "events";
   try {
-    makeSocket(makeReadBuffer()).destroy();
+    makeSocket(new GatheredReads(() => {}, { endedTurns: 0 })).destroy();
     return "shared";
   } catch {
     return "events";
@@ -120,15 +114,20 @@ export function addrOf(hostname: string | undefined, port: number | undefined, p
 }
 
 /** A transport on a `node:net` socket. */
-export class NativeTransport extends TransportBase {
+export class NativeTransport extends TransportBase implements GatheredReader {
   readonly #socket: OwnedSocket;
   readonly #isUnix: boolean;
   readonly #mode: ReadMode;
   readonly #onClosed: () => void;
   readonly #writer: HandleWriter | null;
   readonly #handle: WriteHandle | null;
+  readonly #reads: GatheredReads;
   /** Where reads are taken from, if not from the socket. */
   #reader: ReadHandle | null = null;
+  /** What was read for a protocol that had paused by the time of its delivery; `null` when nothing was. */
+  #held: Uint8Array[] | null = null;
+  /** Whether the peer's FIN came after held bytes. */
+  #isEndHeld = false;
   #onSent: ((status: number) => void) | null = null;
   #error: Error | null = null;
   #isShuttingDown = false;
@@ -149,6 +148,7 @@ export class NativeTransport extends TransportBase {
     const canWrite = writer !== null && writer.canWrite(handle);
     this.#writer = canWrite ? writer : null;
     this.#handle = canWrite ? handle : null;
+    this.#reads = host.reads;
     this.#socket = socket;
     this.#isUnix = remoteAddr.transport === "unix";
     this.#mode = mode;
@@ -159,12 +159,11 @@ export class NativeTransport extends TransportBase {
     socket.on("close", onSocketClose);
     if (mode === "events") socket.on("data", onSocketData);
     else if (host.lastRead !== null && canTakeReads(handle)) {
-      const { readBuffer, lastRead } = host;
       this.#reader = handle;
       takeReads(
         handle,
-        lastRead,
-        (bytesRead) => this.takeRead(readBuffer.front(bytesRead)),
+        host.lastRead,
+        (bytesRead) => this.takeShared(bytesRead),
         (status) => this.#fail(status),
       );
     }
@@ -177,15 +176,23 @@ export class NativeTransport extends TransportBase {
     else this.stopReading();
   }
 
-  /** The socket read `bytes`, which are on loan; returns whether it shall go on reading. */
-  takeRead(bytes: Uint8Array): boolean {
-    this.received(bytes);
+  /** The socket read that many bytes into the shared buffer; returns whether it shall go on reading. */
+  takeShared(bytesRead: number): boolean {
+    if (!this.#reads.keep(this, bytesRead)) this.deliverRead(this.#reads.front(bytesRead));
     return this.isReading && !this.isClosing;
+  }
+
+  /** The socket read `bytes`, which are on loan; part of `GatheredReader`. */
+  deliverRead(bytes: Uint8Array): void {
+    if (this.isReading && this.#held === null) this.received(bytes);
+    else if (!this.isClosing) (this.#held ??= []).push(new Uint8Array(bytes)); // not `slice`, which clears it first
   }
 
   /** The peer's FIN, from the socket's event. */
   takeEnd(): void {
-    this.end();
+    this.#reads.deliver();
+    if (this.#held === null) this.end();
+    else this.#isEndHeld = true;
   }
 
   /** Why the socket is about to close, from its event. */
@@ -195,6 +202,8 @@ export class NativeTransport extends TransportBase {
 
   /** The socket is closed, from its event. */
   takeClose(): void {
+    this.#reads.deliver();
+    this.#held = null;
     this.#onClosed();
     this.lost(this.#error);
   }
@@ -212,6 +221,7 @@ export class NativeTransport extends TransportBase {
   }
 
   protected override startReading(): void {
+    if (this.#held !== null) return process.nextTick(() => this.#deliverHeld());
     const reader = this.#reader;
     if (reader !== null) {
       const status = startReads(reader);
@@ -243,6 +253,17 @@ export class NativeTransport extends TransportBase {
     // libuv refuses to reset while FIN is being sent, and Node's socket then never closes. All bytes are out by then.
     if (this.#isUnix || this.#isShuttingDown) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
+  }
+
+  /** Once reading goes on: delivers what was held, then reads, unless it is paused again. */
+  #deliverHeld(): void {
+    const held = this.#held;
+    if (held === null) return;
+    while (held.length > 0 && this.isReading && !this.isClosing) this.received(held.shift()!);
+    if (held.length > 0 && !this.isClosing) return;
+    this.#held = null;
+    if (this.#isEndHeld) this.end();
+    else if (this.isReading && !this.isClosing) this.startReading();
   }
 
   #sendByHandle(bytes: Uint8Array | Uint8Array[], length: number): number {
@@ -293,5 +314,5 @@ function onSocketClose(this: OwnedSocket): void {
 
 function onSocketData(this: OwnedSocket, chunk: Uint8Array): void {
   // A plain view: Node's Buffer has a `slice` that does not copy, which who keeps loaned bytes would fall for.
-  this.owner!.takeRead(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+  this.owner!.deliverRead(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
 }

@@ -2,13 +2,19 @@
 
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { TransportHub } from "../../../io/transport_hub.ts";
+import { Recorder } from "../../contracts/selector/recorder.ts";
+import { GatheredReads } from "../../../io/selectors/gathered_reads.ts";
 import {
   addrOf,
-  makeReadBuffer,
   makeSocket,
+  NativeTransport,
+  OwnedSocket,
   probeReadMode,
   takeHandle,
 } from "../../../io/selectors/native_socket.ts";
+
+const makeReads = () => new GatheredReads(() => {}, { endedTurns: 0 });
 
 /** An accepted socket whose peer sent `text` and its end. */
 async function accepted(text: string): Promise<{ socket: Socket; close: () => Promise<void> }> {
@@ -34,13 +40,12 @@ Deno.test("a socket made around another's handle reads into the buffer it is giv
   const handle = takeHandle(socket);
   assert(handle !== null);
   assertStrictEquals(takeHandle(socket), null, "it has none left");
-  const buffer = makeReadBuffer();
-  const made = makeSocket(buffer, handle);
+  const reads = makeReads();
+  const made = makeSocket(reads, handle);
   const texts: string[] = [];
   made.owner = {
-    takeRead(bytes: Uint8Array) {
-      assertStrictEquals(bytes.buffer, buffer.bytes.buffer);
-      texts.push(new TextDecoder().decode(bytes));
+    takeShared(bytesRead: number) {
+      texts.push(new TextDecoder().decode(reads.front(bytesRead)));
       return true;
     },
   } as never;
@@ -54,9 +59,9 @@ Deno.test("a socket made around another's handle reads into the buffer it is giv
 
 Deno.test("nothing is read before that is asked for", async () => {
   const { socket, close } = await accepted("waiting");
-  const made = makeSocket(makeReadBuffer(), takeHandle(socket)!);
+  const made = makeSocket(makeReads(), takeHandle(socket)!);
   let reads = 0;
-  made.owner = { takeRead: () => ++reads > 0 } as never;
+  made.owner = { takeShared: () => ++reads > 0 } as never;
   for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => setTimeout(resolve, 0));
   assertEquals(reads, 0);
   made.destroy();
@@ -76,4 +81,63 @@ Deno.test("addresses are the system's, and stand in when the system has none any
   assertEquals(addrOf("::1", 80, null), { transport: "tcp", hostname: "::1", port: 80 });
   assertEquals(addrOf(undefined, undefined, null), { transport: "tcp", hostname: "0.0.0.0", port: 0 });
   assertEquals(addrOf("::1", 80, "/run/x"), { transport: "unix", path: "/run/x" });
+});
+
+/** A connection whose socket reads nothing, and what its turn's end runs. */
+function unread(protocol: Recorder) {
+  const turnEnds: (() => void)[] = [];
+  const afterTurn = (run: () => void) => void turnEnds.push(run);
+  const hub = new TransportHub(afterTurn);
+  const reads = new GatheredReads(afterTurn, hub);
+  const host = { hub, reads, writer: null, lastRead: null };
+  const addr = addrOf("127.0.0.1", 1, null);
+  const socket = new OwnedSocket();
+  socket.read = () => null;
+  const transport = new NativeTransport(host, protocol, socket, addr, addr, "shared", () => {});
+  transport.start();
+  const read = (text: string): boolean => {
+    reads.buffer.set(new TextEncoder().encode(text));
+    return transport.takeShared(text.length);
+  };
+  read("first ");
+  const endTurn = () => turnEnds.splice(0).forEach((run) => run());
+  const ticks = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+  return { transport, socket, read, endTurn, ticks };
+}
+
+Deno.test("reads kept for a protocol that has paused are held until it goes on, and so is the end behind them", async () => {
+  const protocol = new Recorder({ received: (_, transport) => transport.pauseReading() });
+  const { transport, socket, read, endTurn, ticks } = unread(protocol);
+  assertEquals([protocol.text, transport.isReading], ["first ", false]);
+  transport.resumeReading();
+  assertEquals([read("second "), read("third ")], [true, true]);
+  endTurn();
+  assertEquals(protocol.text, "first second ", "it paused again in the row");
+  transport.takeEnd();
+  assertEquals(protocol.calls.includes("ended"), false);
+  transport.resumeReading();
+  transport.pauseReading();
+  await ticks();
+  assertEquals(protocol.text, "first second ", "it had paused again by then");
+  transport.resumeReading();
+  await ticks();
+  assertEquals(protocol.text, "first second third ");
+  transport.resumeReading();
+  await ticks();
+  endTurn();
+  assertEquals(protocol.calls, ["opened", "received", "ended"]);
+  socket.destroy();
+  await protocol.untilClosed();
+});
+
+Deno.test("an end comes after the reads that were kept before it, and nothing held outlives the connection", async () => {
+  const protocol = new Recorder({ ended: () => true });
+  const { transport, read } = unread(protocol);
+  read("second");
+  transport.takeEnd();
+  assertEquals([protocol.text, protocol.calls], ["first second", ["opened", "received", "ended"]]);
+  transport.abort();
+  await protocol.untilClosed();
+  transport.takeShared(3);
+  assertEquals(protocol.calls, ["opened", "received", "ended", "closed"]);
 });
