@@ -36,8 +36,8 @@ import { type Parking, type ParkingWay, probeParking } from "./parking.ts";
 import { EpollSet, EVENTS_MAX } from "./epoll_set.ts";
 import { type EventSource, WaitingLoop } from "./waiting_loop.ts";
 
-/** Events of a batch while the runtime has work of its own: three requests. */
-const SHARED_EVENTS_MAX = 3;
+/** Events of a batch while the runtime has work of its own: two requests. */
+const SHARED_EVENTS_MAX = 2;
 
 /** Options of the selector on epoll. */
 export interface EpollOptions extends LibcOptions {

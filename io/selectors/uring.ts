@@ -56,8 +56,8 @@ const ARENA_BYTES_MIN = 512 * 1024;
 /** 1,024 completions: some milliseconds of handlers at most, before what they wrote goes out. */
 const COMPLETIONS_MAX = 1024;
 
-/** As many while the runtime has work of its own: three requests, each of which is received and sent. */
-const SHARED_COMPLETIONS_MAX = 6;
+/** As many while the runtime has work of its own: two requests, each of which is received and sent. */
+const SHARED_COMPLETIONS_MAX = 4;
 
 /** Options of the selector on io_uring; sizes for tests and for machines with little memory. */
 export interface UringOptions extends LibcOptions {

@@ -70,13 +70,6 @@ export interface WaitingLoopOptions {
  */
 const GO_MS = 0.2;
 
-/**
- * 0.05 ms: a round trip over the runtime's own sockets takes about 0.04 ms beside an idle loop. Beside a busy one it waits for one
- * go and one wake, and its own write takes three times as long. The wake is a fifth of the work then, which is why goes are not
- * always as short.
- */
-const SHARED_GO_MS = 0.05;
-
 /** A sixteenth: what the last sixteen goes or so found says whether the runtime has work of its own. */
 const BUSY_DRIFT = 1 / 16;
 
@@ -90,20 +83,38 @@ const SHARED_FROM = 1 / 4;
 const MORE_LIKELY_MIN = 2;
 
 /**
- * The runtime was busy with its own if a pass took twice the time that it takes when there is nothing to do (which no quiet one
- * in twenty does, and every one that delivers something). What a program awaits of it (a fetch) takes many of its turns, and would
- * otherwise get one of them between any two goes.
+ * The runtime was busy with its own if something took twice the time that it takes when there is nothing to do (which no quiet
+ * pass in twenty does, and every one that delivers something).
  */
 const BUSY_RATIO = 2;
 
 /** 16 turns at most are given in a row: by then the runtime had as much time as a go has, or wants ever more. */
 const GIVEN_TURNS_MAX = 16;
 
-/** How long a pass takes with nothing to do: 10 µs to begin with; the shortest seen, and slowly forgotten. */
-const QUIET_FIRST_MS = 0.01;
+/** How long a pass takes with nothing to do: 10 µs to begin with. */
+const QUIET_PASS_FIRST_MS = 0.01;
+
+/** How long we are away with nothing to do: 30 µs to begin with. */
+const QUIET_AWAY_FIRST_MS = 0.03;
 
 /** A 64th of what it took longer. */
 const QUIET_DRIFT = 1 / 64;
+
+/** How long something takes when the runtime has nothing to do: the shortest seen, and slowly forgotten. */
+class QuietTime {
+  #ms: number;
+
+  constructor(firstMs: number) {
+    this.#ms = firstMs;
+  }
+
+  /** Whether it took so long this time that the runtime must have been busy. */
+  isLong(ms: number): boolean {
+    const quietMs = this.#ms;
+    this.#ms += (ms - quietMs) * (ms < quietMs ? 1 : QUIET_DRIFT);
+    return ms > quietMs * BUSY_RATIO;
+  }
+}
 
 /** See the module's text. */
 export class WaitingLoop {
@@ -133,10 +144,14 @@ export class WaitingLoop {
   /** Whether the runtime has read the last wake to its end, so that the next may be given at once; see `afterLoop`. */
   #isWakeRead = false;
   #wokenMs = 0;
+  #gaveWayMs = 0;
+  /** How long the pass of the runtime's loop takes that it is given when we are woken. */
+  readonly #pass = new QuietTime(QUIET_PASS_FIRST_MS);
+  /** The same from when we gave way, with what the runtime does before it wakes us. */
+  readonly #away = new QuietTime(QUIET_AWAY_FIRST_MS);
   #givenTurns = 0;
   /** Share of the goes after which the runtime was busy, of late. */
   #busyShare = 0;
-  #quietMs = QUIET_FIRST_MS;
   #holds = 0;
 
   /** Parks at once. */
@@ -201,9 +216,10 @@ export class WaitingLoop {
     if (this.#isClosed || this.#isRunning) return;
     this.#isWakeRead = isWakeRead;
     const now = this.#now();
-    const isBusy = isWakeRead && this.#isRuntimeBusy(now - this.#wokenMs);
+    const isBusy = isWakeRead && this.#pass.isLong(now - this.#wokenMs);
     if (this.#givenTurns === 0) this.#busyShare += ((isBusy ? 1 : 0) - this.#busyShare) * BUSY_DRIFT;
-    if (isBusy) return this.#giveWay();
+    const wasLongAway = isWakeRead && this.#away.isLong(now - this.#gaveWayMs);
+    if ((isBusy || wasLongAway) && this.#givenTurns < GIVEN_TURNS_MAX) return this.#giveWay();
     this.#givenTurns = 0;
     this.#isGivingWay = false;
     this.#isRunning = true;
@@ -215,17 +231,11 @@ export class WaitingLoop {
     return this.#busyShare > SHARED_FROM;
   }
 
-  /** Whether the runtime had work of its own in the pass it was given; then it likely has more. */
-  #isRuntimeBusy(passMs: number): boolean {
-    const isBusy = passMs > this.#quietMs * BUSY_RATIO && this.#givenTurns < GIVEN_TURNS_MAX;
-    this.#quietMs += (passMs - this.#quietMs) * (passMs < this.#quietMs ? 1 : QUIET_DRIFT);
-    return isBusy;
-  }
-
   /** The queue is still ready: parks to come back as soon as the runtime has looked at everything else. */
   #giveWay(): void {
     this.#givenTurns = this.#isGivingWay ? this.#givenTurns + 1 : 0;
     this.#isGivingWay = true;
+    this.#gaveWayMs = this.#now();
     if (this.#isWakeRead) return this.#parking.park();
     this.#isLooping = true;
     afterLoop(this.#onWakeRead);
@@ -253,8 +263,7 @@ export class WaitingLoop {
     if (!this.#isRunning) return isReady === undefined ? undefined : this.#lookAgain();
     const isMoreLikely = isReady ?? this.#lastCount >= MORE_LIKELY_MIN;
     if (!isMoreLikely || this.#isClosed) return this.#rest();
-    const goMs = this.#isShared ? Math.min(SHARED_GO_MS, this.#goMs) : this.#goMs;
-    if (this.#now() - this.#startedMs < goMs) return this.#step();
+    if (!this.#isShared && this.#now() - this.#startedMs < this.#goMs) return this.#step();
     this.#isRunning = false;
     this.#giveWay();
   }

@@ -132,8 +132,18 @@ Deno.test("while the runtime is busy with its own it gets more turns in a row, s
     assertEquals(await stage.runBeside(2 ** turn), ["park"], `turn ${turn}`);
   }
   assertEquals(await stage.runBeside(1e9), ["dispatch 9", "flush", "park"]);
-  stage.nowMs += 1e9; // Asleep: nothing to do is no work.
-  assertEquals(await stage.run(), ["dispatch 0", "park"]);
+});
+
+Deno.test("woken late it gives another turn, since the runtime may have worked before it woke us, and shares nothing for that", async () => {
+  const stage = new Stage();
+  stage.onDispatch = () => void (stage.nowMs += 20);
+  for (let i = 0; i < 40; i++) {
+    stage.batches.push(9);
+    assertEquals((await stage.run()).slice(-3), ["dispatch 9", "flush", "park"]);
+    assertEquals(stage.isShared, false, `go ${i}`);
+    stage.nowMs += 2 ** i; // More than twice the usual, which this slowly becomes.
+    assertEquals(await stage.run(), ["park"], `go ${i}`);
+  }
 });
 
 Deno.test("beside a runtime that is busy after most goes, goes are short and batches small", async () => {
@@ -148,7 +158,7 @@ Deno.test("beside a runtime that is busy after most goes, goes are short and bat
     assertEquals(await stage.runBeside(2 ** i), ["park"], `go ${i}`); // More than twice the usual, which this slowly becomes.
     stage.batches.push(9, 9, 9);
     const whole = [...go, ...go, ...go, "park"]; // 12 ms are more than 10.
-    assertEquals(await stage.run(), i < 4 ? whole : [...go, "park"], `go ${i}`); // 4 are more than 0.05.
+    assertEquals(await stage.run(), i < 4 ? whole : [...go, "park"], `go ${i}`); // One batch a go.
     stage.batches.length = 0;
   }
   assertEquals(stage.isShared, true);
