@@ -19,10 +19,12 @@
 import type { Addr } from "../io/selector.ts";
 import type { HijackedConnection, ServeInfo } from "./handler.ts";
 import { encodeInterimHead } from "./http1/encoder.ts";
+import { LocalProtocolError } from "./http1/errors.ts";
 import type { Fields, RequestHead } from "./http1/message.ts";
 import type { IncomingBody, IncomingBodyOwner } from "./incoming_body.ts";
 import type { RequestSource } from "./request.ts";
 import type { RequestUrls } from "./request_urls.ts";
+import { EarlyHintsError } from "./response_errors.ts";
 import type { ResponseWriter } from "./response_writer.ts";
 
 /** The handler is at work. */
@@ -193,11 +195,9 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
 
   earlyHints(headers: HeadersInit): void {
     if (this.phase !== WAITING) {
-      throw new TypeError(
-        "Cannot send early hints: the response was returned before, or nobody waits for it",
-      );
+      throw new EarlyHintsError("the response was returned before, or nobody waits for it");
     }
-    const text = encodeInterimHead(103, new Headers(headers));
+    const text = hintsHead(new Headers(headers));
     if (this.head.minorVersion === 1) this.#owner.sendInterim(this, text); // RFC 9110 §15.2: not for a 1.0 client.
   }
 
@@ -302,5 +302,15 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
     writer?.cut(reason);
     this.#completed?.reject(reason);
     this.#disconnected?.abort(reason);
+  }
+}
+
+/** The head of an interim response with early hints, if a head may carry them. */
+function hintsHead(headers: Headers): string {
+  try {
+    return encodeInterimHead(103, headers);
+  } catch (cause) {
+    if (!(cause instanceof LocalProtocolError)) throw cause;
+    throw new EarlyHintsError("no head may carry such a field", { cause });
   }
 }

@@ -35,7 +35,11 @@ export interface ServeInfo {
   readonly completed: Promise<void>;
   /** The request's trailer fields, once its body was read to the end. */
   readonly trailers: Promise<Headers>;
-  /** Sends an interim response 103 (RFC 8297) with these fields, at once. */
+  /**
+   * Sends an interim response 103 (RFC 8297) with these fields, at once; to a client of HTTP/1.0, nothing. Throws an
+   * `EarlyHintsError` when it cannot: the response was returned, nobody waits for it, too many wait for an earlier response,
+   * or no head may carry a value.
+   */
   earlyHints(headers: HeadersInit): void;
   /**
    * Takes the connection over. The handler's returned response is then ignored (return any); allowed once, before

@@ -18,6 +18,7 @@ import { IncomingBody, type IncomingBodyOwner } from "./incoming_body.ts";
 import { NodeFields, type NodeHead } from "./node_head.ts";
 import type { IncomingLike, ServerResponseLike } from "./node_http.ts";
 import type { RequestSource } from "./request.ts";
+import { EarlyHintsError } from "./response_errors.ts";
 
 /** The parameters of a request that went through no router. */
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
@@ -27,6 +28,15 @@ const DEFAULT_PORTS = Object.freeze({ http: 80, https: 443 });
 
 /** Between two links of a `Link` field (RFC 8288 §3): Node wants them apart. */
 const BETWEEN_LINKS = /,\s*(?=<)/;
+
+/** What Node throws for hints that it does not take: a link in a form it does not know, a value, a name, a head before them. */
+const HINTS_REFUSED: ReadonlySet<unknown> = new Set([
+  "ERR_INVALID_ARG_VALUE",
+  "ERR_INVALID_CHAR",
+  "ERR_INVALID_HTTP_TOKEN",
+  "ERR_HTTP_INVALID_HEADER_VALUE",
+  "ERR_HTTP_HEADERS_SENT",
+]);
 
 /** One request and its response; see the module's text. */
 export class NodeExchange implements ServeInfo, RequestSource, IncomingBodyOwner {
@@ -119,15 +129,18 @@ export class NodeExchange implements ServeInfo, RequestSource, IncomingBodyOwner
 
   earlyHints(headers: HeadersInit): void {
     if (this.isAnswered || this.#isOver) {
-      throw new TypeError(
-        "Cannot send early hints: the response was returned before, or nobody waits for it",
-      );
+      throw new EarlyHintsError("the response was returned before, or nobody waits for it");
     }
     const hints: Record<string, string | string[]> = {};
     for (const [name, value] of new Headers(headers)) {
       hints[name] = name === "link" ? value.split(BETWEEN_LINKS) : value;
     }
-    if (this.head.minorVersion === 1) this.#response.writeEarlyHints?.(hints); // RFC 9110 §15.2: not for a 1.0 client.
+    try {
+      if (this.head.minorVersion === 1) this.#response.writeEarlyHints?.(hints); // RFC 9110 §15.2: not for a 1.0 client.
+    } catch (cause) {
+      if (!HINTS_REFUSED.has((cause as { readonly code?: unknown } | null)?.code)) throw cause;
+      throw new EarlyHintsError("node:http does not take them", { cause });
+    }
   }
 
   hijack(): HijackedConnection {

@@ -38,6 +38,14 @@ export class BodyOverrunError extends SluiceError {
   }
 }
 
+/** An interim response with early hints cannot be sent; nothing of it was. The final response is not concerned. */
+export class EarlyHintsError extends SluiceError {
+  /** Makes the error. @param why the reason, as in "the response was returned before" */
+  constructor(why: string, options?: ErrorOptions) {
+    super("SLUICE_EARLY_HINTS", `Cannot send early hints: ${why}`, options);
+  }
+}
+
 /** The server stopped before the response was complete. */
 export class ServerStoppedError extends SluiceError {
   /** Takes no detail. */

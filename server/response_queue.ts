@@ -18,6 +18,7 @@ import { DeliveryWatch } from "./delivery_watch.ts";
 import { type Exchange, READY, SENDING, SENT, WAITING } from "./exchange.ts";
 import type { HijackedConnection } from "./handler.ts";
 import type { PhaseClock } from "./phase_clock.ts";
+import { EarlyHintsError } from "./response_errors.ts";
 import { discardResponse, type SenderOwner, sendResponse } from "./response_sender.ts";
 import type { ResponseWriter } from "./response_writer.ts";
 import type { ServerContext } from "./server_context.ts";
@@ -135,9 +136,7 @@ export class ResponseQueue implements SenderOwner {
   sendInterim(exchange: Exchange, text: string): void {
     if (this.isFirst(exchange)) return this.writeHead(text);
     if (exchange.interim.length + text.length > this.server.limits.headerBytesMax) {
-      throw new RangeError(
-        "Cannot send early hints: as much as a head may have waits for an earlier response",
-      );
+      throw new EarlyHintsError("as much as a head may have waits for an earlier response");
     }
     exchange.interim += text;
   }

@@ -79,13 +79,13 @@ export interface GatewayInfo {
   readonly remoteAddr?: { readonly transport: string; readonly hostname?: string };
   /** Aborts when the client is gone; without it `request.signal` is taken for that. */
   readonly disconnected?: AbortSignal;
-  /** Sends an interim 103. */
+  /** Sends an interim 103. An `EarlyHintsError` leaves it out; what else it throws fails the request. */
   readonly earlyHints?: (headers: HeadersInit) => void;
 }
 
 /** A handler that forwards; made by `gateway`. */
 export interface Gateway {
-  /** Forwards a request. Rejects with a TypeError if its body was read before, and for nothing else. */
+  /** Forwards a request. Rejects with a TypeError if its body was read before, and with what a foreign `info` throws. */
   (request: Request, info?: GatewayInfo): Promise<Response>;
   /** Counters and gauges; a live view. */
   readonly stats: GatewayStats;

@@ -11,7 +11,7 @@ import type { PoolStats } from "./upstream_pool.ts";
 export type GatewayOutcome =
   /** The upstream's whole response was passed on. */
   | "completed"
-  /** The upstream failed before its head came: the client got a 502, 503 or 504 from the gateway. */
+  /** The upstream failed before its head came: the client got a 502, 503 or 504 from the gateway; or the server it runs under did. */
   | "failed"
   /** The upstream failed in the middle of its response: the client's connection was aborted. */
   | "cut"
@@ -34,7 +34,7 @@ export interface GatewayStats {
   readonly upstreamErrors: Readonly<Record<UpstreamErrorKind, number>>;
   /** Requests sent a second time because the kept connection had died while idle. */
   readonly retries: number;
-  /** Interim heads with early hints that could not be sent on: too many waited, or the handler had answered otherwise. */
+  /** Interim heads with early hints that could not be sent on (`EarlyHintsError`): too many waited, or the handler had answered otherwise. */
   readonly hintsDropped: number;
   /** Bytes of request bodies sent to the upstream, framing excluded. */
   readonly requestBytes: number;

@@ -10,8 +10,8 @@
  * lets go of all the others.
  *
  * Invariants:
- * - The promise of `run` resolves, exactly once, and never rejects: before a head came with a problem, after it with the
- *   upstream's response.
+ * - The promise of `run` settles exactly once: before a head came with a problem, after it with the upstream's response.
+ *   It rejects only with what the server's own `earlyHints` threw, if that is no `EarlyHintsError`.
  * - A response that was handed out ends complete or aborted, see `Download`.
  * - A request is sent a second time only if not a byte of an answer came, its connection had been used before, its method
  *   is idempotent (RFC 9110 §9.2.2), and not a byte of its body was taken from the client (RFC 9112 §9.3.1).
@@ -23,6 +23,7 @@ import type { Clock } from "../../io/selector.ts";
 import type { Fields, ResponseHead } from "../http1/message.ts";
 import { problem } from "../problem.ts";
 import { Reply } from "../reply.ts";
+import { EarlyHintsError } from "../response_errors.ts";
 import type { ClientConnection, ExchangeListener } from "./client_connection.ts";
 import { Download } from "./download.ts";
 import {
@@ -155,14 +156,15 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
   /**
    * An interim response goes on as early hints; a server offers no way to send others. Where they cannot be sent (too many wait
    * for an earlier response, the handler has answered otherwise) they are left out: they promise nothing (RFC 8297 §2),
-   * and the answer behind them is whole without.
+   * and the answer behind them is whole without. Any other error is a fault of the server, and no reason to go on.
    */
   onInterim(head: ResponseHead): void {
     if (head.status !== 103) return;
     try {
       this.#request.earlyHints?.(interimLines(head));
-    } catch {
-      this.#context.counters.hintsDropped++;
+    } catch (error) {
+      if (error instanceof EarlyHintsError) this.#context.counters.hintsDropped++;
+      else this.#serverFailed(error);
     }
   }
 
@@ -252,6 +254,16 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
     this.#connection?.abort(error);
     this.#connection = null;
     this.#fail(error);
+  }
+
+  /** The server that the gateway runs under failed, by neither the upstream's fault nor the client's: its handler fails. */
+  #serverFailed(error: unknown): void {
+    const gone = new ClientGoneError({ cause: error });
+    this.#upload?.cancel(gone);
+    this.#connection?.abort(gone);
+    this.#connection = null;
+    this.#finish("failed");
+    this.#response.reject(error);
   }
 
   #mayRetry(error: SluiceError): boolean {

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import type { Addr } from "../../io/selector.ts";
 import { RequestUrls } from "../../server/request_urls.ts";
 import { Exchange, type ExchangeOwner, SENT } from "../../server/exchange.ts";
@@ -6,6 +13,7 @@ import type { HijackedConnection } from "../../server/handler.ts";
 import { LocalProtocolError } from "../../server/http1/errors.ts";
 import type { Fields } from "../../server/http1/message.ts";
 import { IncomingBody } from "../../server/incoming_body.ts";
+import { EarlyHintsError } from "../../server/response_errors.ts";
 import { parseHead } from "../support/incoming_request.ts";
 
 /** The connection's side, recorded. */
@@ -200,11 +208,18 @@ Deno.test("early hints are one interim head, not for a client of HTTP/1.0, and n
   const old = open("GET / HTTP/1.0");
   old.exchange.earlyHints({ link: "</a.css>" });
   assertEquals(old.owner.calls, []);
+  const error = assertThrows(
+    () => exchange.earlyHints({ link: "</a>\x01" }),
+    EarlyHintsError,
+    "no head may carry",
+  );
+  assertInstanceOf(error.cause, LocalProtocolError);
+  assertThrows(() => exchange.earlyHints({ "a b": "1" }), TypeError);
   exchange.phase = SENT;
-  assertThrows(() => exchange.earlyHints({}), TypeError, "Cannot send early hints");
+  assertThrows(() => exchange.earlyHints({}), EarlyHintsError, "Cannot send early hints");
   const cut = open();
   cut.exchange.cut(gone);
-  assertThrows(() => cut.exchange.earlyHints({}), TypeError, "nobody waits");
+  assertThrows(() => cut.exchange.earlyHints({}), EarlyHintsError, "nobody waits");
 });
 
 Deno.test("what the body's reader asks for reaches the connection, and a cancel lets the rest come to be dropped", () => {

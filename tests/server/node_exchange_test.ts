@@ -1,10 +1,11 @@
 /** A request's `ServeInfo` and body under `node:http`, played by a recorder. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { NodeExchange } from "../../server/node_exchange.ts";
 import { NodeHead } from "../../server/node_head.ts";
 import type { IncomingLike, ServerResponseLike } from "../../server/node_http.ts";
 import { createRequest } from "../../server/request.ts";
+import { EarlyHintsError } from "../../server/response_errors.ts";
 
 /** A request that is fed by hand. */
 class Incoming {
@@ -33,11 +34,15 @@ class Incoming {
   }
 }
 
-function exchange(change: Partial<Incoming> = {}, bodyBytesMax = Infinity) {
+function exchange(
+  change: Partial<Incoming> = {},
+  bodyBytesMax = Infinity,
+  writeEarlyHints?: (hint: unknown) => void,
+) {
   const incoming = Object.assign(new Incoming(), change);
   const like = incoming as unknown as IncomingLike;
   const hints: unknown[] = [];
-  const response = { writeEarlyHints: (hint: unknown) => void hints.push(hint) };
+  const response = { writeEarlyHints: writeEarlyHints ?? ((hint: unknown) => void hints.push(hint)) };
   const made = new NodeExchange(
     like,
     response as unknown as ServerResponseLike,
@@ -123,5 +128,24 @@ Deno.test("early hints have their links apart, and come before the answer only",
   made.earlyHints([["link", "</a>; rel=preload"], ["link", "</b>; rel=preload"], ["x", "1"]]);
   assertEquals(hints, [{ link: ["</a>; rel=preload", "</b>; rel=preload"], x: "1" }]);
   made.isAnswered = true;
-  assertThrows(() => made.earlyHints({ link: "</a>" }), TypeError, "early hints");
+  assertThrows(() => made.earlyHints({ link: "</a>" }), EarlyHintsError, "early hints");
+});
+
+Deno.test("early hints that Node does not take are an EarlyHintsError, what else it throws is not", () => {
+  for (
+    const [code, refused] of [
+      ["ERR_INVALID_ARG_VALUE", true],
+      ["ERR_INVALID_CHAR", true],
+      ["ERR_HTTP_HEADERS_SENT", true],
+      [undefined, false],
+    ] as const
+  ) {
+    const failure = Object.assign(new TypeError("no"), { code });
+    const { made } = exchange({}, Infinity, () => {
+      throw failure;
+    });
+    const error = assertThrows(() => made.earlyHints({ link: "</a>" }));
+    if (refused) assertInstanceOf(error, EarlyHintsError);
+    assertEquals(refused ? (error as Error).cause : error, failure);
+  }
 });

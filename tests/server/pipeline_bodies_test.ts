@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import type { ServeInfo } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
+import { EarlyHintsError } from "../../server/response_errors.ts";
 import { MemoryHttp, parseResponse, responsesIn } from "../support/memory_http.ts";
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -201,7 +202,7 @@ Deno.test("early hints of a pipelined request wait for the responses before it, 
   client.send(get("/1") + get("/2"));
   await http.settle();
   assertEquals(client.text, "");
-  assertInstanceOf(failure, RangeError);
+  assertInstanceOf(failure, EarlyHintsError);
   first.resolve(new Reply("1"));
   await http.settle();
   const { rest } = parseResponse(client.take());
@@ -211,14 +212,14 @@ Deno.test("early hints of a pipelined request wait for the responses before it, 
   assertEquals(parseResponse(client.text).body, "2");
 });
 
-Deno.test("early hints after the response was returned are a TypeError", async () => {
+Deno.test("early hints after the response was returned are an EarlyHintsError", async () => {
   let kept: ServeInfo | null = null;
   await using http = new MemoryHttp((_request, info) => {
     kept = info;
     return new Reply("done");
   });
   await http.exchange(get("/"));
-  assertThrows(() => kept!.earlyHints({}), TypeError, "Cannot send early hints");
+  assertThrows(() => kept!.earlyHints({}), EarlyHintsError, "Cannot send early hints");
 });
 
 Deno.test("trailers of a chunked request are told when the body was read, also to who asks before or after", async () => {

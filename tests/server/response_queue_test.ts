@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ServeInfo } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
+import { EarlyHintsError } from "../../server/response_errors.ts";
 import { MemoryHttp, parseResponse } from "../support/memory_http.ts";
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -94,7 +95,7 @@ Deno.test("early hints that wait are bounded by what a head may have", async () 
   } catch (error) {
     failure = error;
   }
-  assert(failure instanceof RangeError);
+  assert(failure instanceof EarlyHintsError);
 });
 
 Deno.test("while the peer takes nothing no next response is begun, and the counts stay right", async () => {

@@ -12,6 +12,7 @@ import { UpstreamClosedError } from "../../../server/gateway/errors.ts";
 import { parseUpstream } from "../../../server/gateway/upstream.ts";
 import { UpstreamPool } from "../../../server/gateway/upstream_pool.ts";
 import { RESPONSE_LIMITS_DEFAULT } from "../../../server/http1/limits.ts";
+import { EarlyHintsError } from "../../../server/response_errors.ts";
 import { inbound, responseHead } from "./heads.ts";
 import { type MemoryPeer, MemoryUpstream } from "./memory_peer.ts";
 
@@ -379,12 +380,31 @@ Deno.test("early hints that cannot be sent are left out, and the answer comes al
   await withExchanges(async ({ run, accept, counters }) => {
     const response = run("GET / HTTP/1.1", {
       earlyHints() {
-        throw new RangeError("as much as a head may have waits");
+        throw new EarlyHintsError("as much as a head may have waits");
       },
     });
     const hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     (await accept()).send(hint + hint + "HTTP/1.1 204 No Content\r\n\r\n");
     assertEquals((await response).status, 204);
     assertEquals([counters.hintsDropped, counters.outcomes.completed], [2, 1]);
+  });
+});
+
+Deno.test("what earlyHints throws beside that is the server's error: it fails the request, upstream and all", async () => {
+  await withExchanges(async ({ run, accept, counters, errors, settle }) => {
+    const bug = new TypeError("links is undefined");
+    const source = new Source();
+    const response = run("POST / HTTP/1.1", {
+      earlyHints() {
+        throw bug;
+      },
+    }, source);
+    const peer = await accept();
+    peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
+    assertEquals(await response.then(() => null, (error: unknown) => error), bug);
+    await settle();
+    assert(source.cancelled !== null && peer.isClosed);
+    assertEquals([counters.hintsDropped, counters.outcomes.failed, counters.outcomes.completed], [0, 1, 0]);
+    assertEquals([errors, counters.upstreamErrors.closed], [[], 0], "it is not the upstream's");
   });
 });
