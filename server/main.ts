@@ -24,7 +24,7 @@ import { Reply } from "./reply.ts";
 import { serve, type Server } from "./serve.ts";
 import type { ServerStats } from "./server_stats.ts";
 import { SlowReaderError } from "./sse/hub_errors.ts";
-import type { ShutdownOptions, ShutdownReport } from "./shutdown.ts";
+import type { ShutdownReport } from "./shutdown.ts";
 import { addGatewayCounts } from "./workers/gateway_counts.ts";
 import type { WorkersServer } from "./workers/serve_workers.ts";
 import type { ThreadAppData } from "./workers/thread_app.ts";
@@ -33,6 +33,8 @@ import type { ThreadAppData } from "./workers/thread_app.ts";
 const GRACE_MS = 20_000;
 /** How long event streams may take to say goodbye: they need one write. */
 const STREAM_GRACE_MS = 2_000;
+/** The same with workers, whose streams are ended from another thread, once all have answered or a second has passed. */
+const FORWARDED_STREAM_GRACE_MS = 5_000;
 /** How long jobs at work may go on: what is lost then is begun again by hand, in memory as they are. */
 const JOBS_GRACE_MS = 10_000;
 /** Requests are refused while the event loop is late by more than this: a client that waits longer mostly asks again. */
@@ -143,21 +145,19 @@ async function start(options: CliOptions): Promise<Running> {
 }
 
 /** Stops the workers; the event streams that they forward are this thread's to end. */
-async function stopWorkers(
-  workers: WorkersServer,
-  app: App,
-  grace: ShutdownOptions,
-): Promise<ShutdownReport> {
-  const report = workers.shutdown(grace);
+async function stopWorkers(workers: WorkersServer, app: App): Promise<ShutdownReport> {
+  const report = workers.shutdown({ graceMs: GRACE_MS, streamGraceMs: FORWARDED_STREAM_GRACE_MS });
+  await workers.stats(); // Who answers has heard of the stop before: a stream that ends from now on is in its report.
   await app.endStreams();
   return await report;
 }
 
 /** Drains and closes everything in order: the listener first, then what requests in progress used. */
 async function stop({ selector, app, server, workers, demo, lag, pool }: Running): Promise<void> {
-  const grace = { graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS };
   const [report, jobs] = await Promise.all([
-    workers === null ? server.shutdown(grace) : stopWorkers(workers, app, grace),
+    workers === null
+      ? server.shutdown({ graceMs: GRACE_MS, streamGraceMs: STREAM_GRACE_MS })
+      : stopWorkers(workers, app),
     app.jobs.shutdown({ graceMs: JOBS_GRACE_MS }),
   ]);
   if (workers !== null) await server.shutdown({ graceMs: 0 });

@@ -29,8 +29,11 @@ const HELD_BYTES_MAX = 64 * 1024;
 export class Download implements BodyProducer {
   /** Bytes in all, when the upstream declared them. */
   readonly length?: number;
-  /** Only the upstream can end its event streams properly, so a server that stops waits for them as for other bodies. */
-  readonly kind = "body";
+  /**
+   * Only the upstream can end its event streams properly, so a server that stops waits for them as for other bodies; unless
+   * the upstream stops with it.
+   */
+  readonly kind: "body" | "stream";
   readonly #onClientGone: (reason: Error | null) => void;
   #source: DownloadSource | null;
   #writer: BodyWriter | null = null;
@@ -45,12 +48,15 @@ export class Download implements BodyProducer {
    * @param source what is paused when the client does not keep up
    * @param length bytes in all, `null` when not declared
    * @param onClientGone hears when nobody wants the rest
+   * @param kind how a server that stops treats and reports it
    */
   constructor(
     source: DownloadSource,
     length: number | null,
     onClientGone: (reason: Error | null) => void,
+    kind: "body" | "stream" = "body",
   ) {
+    this.kind = kind;
     this.#source = source;
     if (length !== null) this.length = length;
     this.#onClientGone = onClientGone;

@@ -49,6 +49,11 @@ export interface GatewayOptions {
    * the peer's address (`null` over a Unix socket). Default false: they are removed and written anew.
    */
   readonly trustForwarded?: boolean | ((address: string | null) => boolean);
+  /**
+   * Whether the upstream stops together with the server that the gateway runs under, and ends its event streams then. Such a stream
+   * is reported as ended by the stop, and cut after `streamGraceMs`; others are awaited as any answer is. Default false.
+   */
+  readonly stopsTogether?: boolean;
   /** Connections to the upstream at once. Default 10,000. */
   readonly connectionsMax?: number;
   /** Connections kept while unused. Default 256. */
@@ -170,6 +175,7 @@ class GatewayService {
   readonly #poolOptions: PoolOptions;
   readonly #onError: (error: SluiceError) => void;
   readonly #givenSelector: Selector | null;
+  readonly #stopsTogether: boolean;
   #ownSelector: Selector | null = null;
   /** Made at the first request, with the selector. */
   #context: ExchangeContext | null = null;
@@ -190,6 +196,7 @@ class GatewayService {
     this.#poolOptions = poolOptions(options);
     this.#onError = options.onError ?? (() => {});
     this.#givenSelector = options.selector ?? null;
+    this.#stopsTogether = options.stopsTogether ?? false;
   }
 
   handle(request: Request, info: GatewayInfo): Promise<Response> {
@@ -243,6 +250,7 @@ class GatewayService {
       counters: this.counters,
       clock: selector.clock,
       via: this.#policy.via,
+      stopsTogether: this.#stopsTogether,
       onError: this.#onError,
     };
   }

@@ -36,7 +36,7 @@ import {
 import type { GatewayCounters, GatewayOutcome } from "./gateway_stats.ts";
 import { forwardedTrailers } from "./hop_fields.ts";
 import type { InboundRequest } from "./inbound_request.ts";
-import { interimLines, type OutboundHead, outboundHead } from "./response_head.ts";
+import { interimLines, isEventStream, type OutboundHead, outboundHead } from "./response_head.ts";
 import { Upload } from "./upload.ts";
 import type { PoolWaiter, UpstreamPool } from "./upstream_pool.ts";
 
@@ -52,6 +52,8 @@ export interface ExchangeContext {
   readonly clock: Clock;
   /** The gateway's name in `Via`; `null` for none. */
   readonly via: string | null;
+  /** Whether the upstream stops with the server, and ends its event streams then. */
+  readonly stopsTogether: boolean;
   /** Hears of failures of the upstream. */
   readonly onError: (error: SluiceError) => void;
 }
@@ -183,6 +185,7 @@ export class ProxyExchange implements ExchangeListener, PoolWaiter, EventListene
       this.#connection!,
       isBodyless ? null : length,
       (reason) => this.#clientGone(reason),
+      this.#context.stopsTogether && isEventStream(head) ? "stream" : "body",
     );
   }
 

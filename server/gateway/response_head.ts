@@ -67,3 +67,8 @@ export function interimLines(head: ResponseHead): FieldLine[] {
   }
   return lines;
 }
+
+/** Whether the response's body is an event stream. */
+export function isEventStream(head: ResponseHead): boolean {
+  return /^text\/event-stream\b/i.test(head.get("content-type") ?? "");
+}

@@ -188,6 +188,7 @@ class Workers implements WorkersServer {
   readonly #onAbort = (): void => void this.shutdown({ graceMs: 0 });
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   #report: Promise<ShutdownReport> | null = null;
+  #isReleased = false;
 
   constructor(group: WorkerGroup, timers: TimerWheel, { signal, onListen }: ServeWorkersOptions) {
     this.#group = group;
@@ -212,7 +213,7 @@ class Workers implements WorkersServer {
   }
 
   stats(): Promise<ServerStats> {
-    return this.#report === null ? this.#group.stats() : Promise.resolve(this.#group.lastStats());
+    return this.#isReleased ? Promise.resolve(this.#group.lastStats()) : this.#group.stats();
   }
 
   serviceStats(): ServiceStats {
@@ -241,6 +242,7 @@ class Workers implements WorkersServer {
     try {
       return await report;
     } finally {
+      this.#isReleased = true;
       this.#signal?.removeEventListener("abort", this.#onAbort);
       this.#timers.close();
       this.#finish.resolve();

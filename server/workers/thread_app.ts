@@ -36,7 +36,7 @@ export function createService({ selector, data }: WorkerContext): WorkerService 
     selector,
     onError: (error) => console.error(`upstream: ${error.message}`),
   });
-  const main = gateway({ upstream: home, selector });
+  const main = gateway({ upstream: home, selector, stopsTogether: true });
   const router = new Router().get("/healthz", health).all("/v1/*", proxy).all("/*", main);
   return {
     fetch: router.handler,

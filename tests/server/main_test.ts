@@ -135,8 +135,8 @@ Deno.test("with workers, topics and metrics are the same whichever worker answer
   assertStringIncludes(metrics, '\nsluice_gateway_requests_total{outcome="completed"} 1\n');
   const { code } = await server.stop("SIGTERM");
   assertEquals(code, 0, server.stderr.text);
-  // Forwarded, they finish: some of them before their worker hears that it is to stop, which are not its report's.
-  assertMatch(server.stdout.text, /stopped: \d finished, 0 streams ended, 0 cut\n/);
+  // All 8, unless the machine is so busy that a worker hears of the stop after its streams' end.
+  assertMatch(server.stdout.text, /stopped: 0 finished, \d streams ended, 0 cut\n/);
   for (const reader of readers) {
     assertEquals((await reader.status).code, 0);
     assertMatch(reader.stdout.text, /^retry: \d+$/m);

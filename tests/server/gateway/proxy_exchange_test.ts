@@ -69,6 +69,7 @@ async function withExchanges(play: (stage: Stage) => Promise<void>): Promise<voi
     counters,
     clock,
     via: null,
+    stopsTogether: false,
     onError: (error: SluiceError) => void errors.push(error),
   };
   const client = new AbortController();

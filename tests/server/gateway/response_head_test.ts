@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { interimLines, outboundHead } from "../../../server/gateway/response_head.ts";
+import { interimLines, isEventStream, outboundHead } from "../../../server/gateway/response_head.ts";
 import { responseHead } from "./heads.ts";
 
 Deno.test("status, reason and fields go on, repeated ones too, what belongs to one hop does not", () => {
@@ -50,4 +50,12 @@ Deno.test("Via of others stays, with or without the gateway's own", () => {
 Deno.test("early hints go on without the fields of this hop", () => {
   const head = responseHead("GET", "HTTP/1.1 103 Early Hints", "Link: </a>", "Connection: X", "X: 1");
   assertEquals(interimLines(head), [["link", "</a>"]]);
+});
+
+Deno.test("an event stream is told by its type, whatever its parameters", () => {
+  const typed = (type: string) =>
+    isEventStream(responseHead("GET", "HTTP/1.1 200 OK", `Content-Type: ${type}`));
+  assert(typed("text/event-stream") && typed("Text/Event-Stream; charset=utf-8"));
+  assert(!typed("text/plain") && !typed("application/json; x=text/event-stream"));
+  assert(!isEventStream(responseHead("GET", "HTTP/1.1 200 OK")));
 });

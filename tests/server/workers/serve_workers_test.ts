@@ -1,8 +1,12 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { AddressInUseError } from "../../../io/errors.ts";
+import { openSelector } from "../../../io/open_selector.ts";
 import { serve } from "../../../server/serve.ts";
+import { createServerStats } from "../../../server/server_stats.ts";
+import { EventHub } from "../../../server/sse/event_hub.ts";
 import { serveWorkers, type ServeWorkersOptions } from "../../../server/workers/serve_workers.ts";
 import { WorkerStartError } from "../../../server/workers/errors.ts";
+import { RawClient } from "../../support/raw_client.ts";
 import { fakeThreads, settle } from "./fake_link.ts";
 
 const MODULE = new URL("./service_module.ts", import.meta.url);
@@ -138,6 +142,55 @@ for (const [wrong, why] of REFUSED) {
     assertEquals(threads, []);
   });
 }
+
+Deno.test("event streams of the main thread that a stop ends are reported as ended, not as finished", async () => {
+  await using selector = openSelector();
+  const hub = new EventHub({ timers: selector.timers });
+  const quiet = { selector, port: 0, hostname: "127.0.0.1", onListen() {} };
+  await using home = serve(quiet, (request, info) => hub.subscribe(request, "topic", info));
+  const url = `http://127.0.0.1:${home.addr.port}`;
+  await using server = await serve({
+    ...OPTIONS,
+    workers: 1,
+    module: new URL("../../../server/workers/thread_app.ts", import.meta.url),
+    data: { upstream: url, home: url },
+  });
+  using idle = await RawClient.connect(server.addr);
+  await idle.send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+  assertEquals((await idle.readResponse()).status, 200);
+  // A topic is the main thread's, which stops with its workers; an upstream goes on, and its answer is awaited.
+  const paths = ["/events/topic", "/events/topic", "/v1/answer"];
+  const readers = await Promise.all(paths.map(() => RawClient.connect(server.addr)));
+  for (const [at, reader] of readers.entries()) {
+    await reader.send(`GET ${paths[at]} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await reader.readUntil("id: ");
+  }
+  const stopped = server.shutdown({ graceMs: 60_000, streamGraceMs: 60_000 });
+  await idle.expectClosed(); // The worker has heard of it.
+  await hub.close();
+  const { finished, ended, cut, left } = await stopped;
+  assertEquals({ finished, ended, cut, left }, { finished: 1, ended: 2, cut: 0, left: 0 });
+  for (const reader of readers) {
+    assertMatch(await reader.readToEnd(), /retry: \d+\n[^]*\r\n0\r\n\r\n$/);
+    reader.close();
+  }
+});
+
+Deno.test("workers that stop are asked for their counters until they have: who answers has heard of the stop", async () => {
+  const { server, threads } = await startFakes();
+  const stopped = server.shutdown();
+  const counted = server.stats();
+  const types = threads.map(({ told }) => told.map(({ type }) => type));
+  assertEquals(types, [["shutdown", "stats"], ["shutdown", "stats"]]);
+  for (const thread of threads) {
+    thread.say({ type: "stats", stats: { ...createServerStats(), requestsTotal: 2 }, service: null });
+  }
+  assertEquals((await counted).requestsTotal, 4);
+  for (const thread of threads) thread.end();
+  await stopped;
+  assertEquals((await server.stats()).requestsTotal, 4);
+  assertEquals(threads.map(({ told }) => told.length), [2, 2], "nobody is asked any more");
+});
 
 Deno.test("workers and a handler exclude each other", () => {
   const both = serve as unknown as (options: unknown, handler: unknown) => unknown;
