@@ -33,6 +33,7 @@ export class TransportHub {
   #dirtyCount = 0;
   #spare: (HubMember | null)[] = [];
   #isScheduled = false;
+  #isFlushing = false;
   #endedTurns = 0;
   #lastId = 0;
   #onIdle: (() => void) | null = null;
@@ -83,19 +84,30 @@ export class TransportHub {
     this.#afterTurn(this.#run);
   }
 
-  /** Flushes all on the list. */
+  /** The turn ends: flushes all on the list. */
   endTurn(): void {
     this.#endedTurns++;
     this.#isScheduled = false;
+    this.flush();
+  }
+
+  /** Flushes all on the list, in the middle of a turn. Does nothing from within a flush. */
+  flush(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
     const dirty = this.#dirty;
     const count = this.#dirtyCount;
     this.#dirty = this.#spare;
     this.#dirtyCount = 0;
-    for (let i = 0; i < count; i++) {
-      const transport = dirty[i]!;
-      dirty[i] = null; // What is closed must not be kept by the list.
-      transport.flush();
+    try {
+      for (let i = 0; i < count; i++) {
+        const transport = dirty[i]!;
+        dirty[i] = null; // What is closed must not be kept by the list.
+        transport.flush();
+      }
+    } finally {
+      this.#spare = dirty;
+      this.#isFlushing = false;
     }
-    this.#spare = dirty;
   }
 }

@@ -9,7 +9,13 @@
  * behind the buffer that all sockets read into, with no object made, and back to its front when its time has come. Order within
  * a connection is its reads': who delivers something by another way calls `deliver` first.
  *
- * Bounds: `GATHERED_BYTES_MAX`; what does not fit is preceded by the delivery of all that waits.
+ * A batch of `BATCH_READS` is delivered, and its answers sent, in the middle of the turn: what the kernel keeps of that many
+ * sockets is still in the cache from having been read (256 connections: 5 % less in all). And who is kept waiting may read no
+ * more until the turn has ended: Deno reads until nothing is left, and the system call that finds nothing, one of three a request,
+ * is saved when the peer's next bytes are there by then (another 10 %).
+ *
+ * Bounds: `GATHERED_BYTES_MAX`; what does not fit is preceded by the delivery of all that waits. Who reads on later is listed
+ * once, since it reads no more.
  *
  * @module
  */
@@ -24,16 +30,23 @@ const SMALL_BYTES_MAX = 2 * 1024;
 /** 128 KiB: 64 of the largest small reads, some 1,000 of the usual ones. */
 const GATHERED_BYTES_MAX = 128 * 1024;
 
+/** 32 reads: with 16 it is the same, with 64 less is gained. */
+const BATCH_READS = 32;
+
 /** A connection whose reads are kept. */
 export interface GatheredReader {
   /** Gets what was kept, once a read; on loan. */
   deliverRead(bytes: Uint8Array): void;
+  /** Asked for with `readOnLater`: reads on. */
+  readOn(): void;
 }
 
-/** What ends turns. */
-export interface TurnCounter {
+/** The turns that reads come in. */
+export interface Turns {
   /** How many have ended. */
   readonly endedTurns: number;
+  /** Sends what was written so far. */
+  flush(): void;
 }
 
 /** The buffer that all sockets of a selector read into, and what of it waits; see the module's text. */
@@ -42,9 +55,16 @@ export class GatheredReads {
   readonly buffer: Uint8Array;
   readonly #all: Uint8Array;
   readonly #front: FrontView;
-  readonly #turns: TurnCounter;
+  readonly #turns: Turns;
   readonly #afterTurn: (run: () => void) => void;
-  readonly #run: () => void = () => this.deliver();
+  readonly #onTurnEnd: () => void = () => {
+    this.#deliver(true);
+    this.#turns.flush();
+  };
+  readonly #onReadOn: () => void = () => this.#readOn();
+  /** Who reads on when the turn has ended: the first `#stoppedCount` entries. */
+  readonly #stopped: (GatheredReader | null)[] = [];
+  #stoppedCount = 0;
   readonly #readers: (GatheredReader | null)[] = [];
   readonly #lengths: number[] = [];
   #count = 0;
@@ -53,8 +73,8 @@ export class GatheredReads {
   /** The turn that has had its first read. */
   #openTurn = -1;
 
-  /** @param afterTurn runs a function once when the present turn ends @param turns counts them */
-  constructor(afterTurn: (run: () => void) => void, turns: TurnCounter) {
+  /** @param afterTurn runs a function once when the present turn ends @param turns the turns themselves */
+  constructor(afterTurn: (run: () => void) => void, turns: Turns) {
     this.#all = new Uint8Array(READ_BYTES_MAX + GATHERED_BYTES_MAX);
     this.buffer = this.#all.subarray(0, READ_BYTES_MAX);
     this.#front = new FrontView(this.#all);
@@ -82,13 +102,33 @@ export class GatheredReads {
     this.#usedBytes += length;
     this.#readers[this.#count] = reader;
     this.#lengths[this.#count++] = length;
-    if (this.#count === 1) this.#afterTurn(this.#run);
+    if (this.#count === 1) this.#afterTurn(this.#onTurnEnd);
+    if (this.#count === BATCH_READS) {
+      this.#deliver(true);
+      this.#turns.flush();
+    }
     return true;
+  }
+
+  /** Lets a reader whose read was kept, and whose socket reads no more, read on when the turn has ended. Once a turn. */
+  readOnLater(reader: GatheredReader): void {
+    this.#stopped[this.#stoppedCount++] = reader;
+    if (this.#stoppedCount === 1) this.#afterTurn(this.#onReadOn);
   }
 
   /** Delivers what waits. The buffer's front is overwritten: there must be nothing in it that is not taken yet. */
   deliver(): void {
     this.#deliver(true);
+  }
+
+  #readOn(): void {
+    const count = this.#stoppedCount;
+    this.#stoppedCount = 0;
+    for (let i = 0; i < count; i++) {
+      const reader = this.#stopped[i]!;
+      this.#stopped[i] = null; // What is closed must not be kept by the list.
+      reader.readOn();
+    }
   }
 
   #deliver(isFrontFree: boolean): void {

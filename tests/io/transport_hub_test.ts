@@ -39,6 +39,22 @@ Deno.test("what is written during a flush belongs to the next turn", () => {
   assertEquals([flushed, asked.length], [["again", "other", "again", "again"], 0]);
 });
 
+Deno.test("what is flushed in the middle of a turn is not flushed at its end again, nor from within a flush", () => {
+  const { hub, asked, endTurn } = manualHub();
+  const flushed: string[] = [];
+  hub.markDirty(member(() => {
+    flushed.push("a");
+    hub.markDirty(member(() => flushed.push("within")));
+    hub.flush();
+  }));
+  hub.flush();
+  assertEquals([flushed, hub.endedTurns], [["a"], 0]);
+  hub.markDirty(member(() => flushed.push("b")));
+  assertEquals(asked.length, 1, "the turn's end was asked for already");
+  endTurn();
+  assertEquals([flushed, hub.endedTurns], [["a", "within", "b"], 1]);
+});
+
 Deno.test("members get numbers of their own and are counted while they are in", () => {
   const { hub } = manualHub();
   const [one, other] = [member(), member()];

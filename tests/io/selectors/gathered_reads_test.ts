@@ -5,11 +5,12 @@ import { type GatheredReader, GatheredReads } from "../../../io/selectors/gather
 
 /** Reads under test: `delivered` has what readers got, `turnEnds` what is to run when the turn ends. */
 function setUp() {
-  const turns = { endedTurns: 0 };
+  const turns = { endedTurns: 0, flush: () => void delivered.push("flush") };
   const turnEnds: (() => void)[] = [];
   const delivered: string[] = [];
   const reads = new GatheredReads((run) => void turnEnds.push(run), turns);
   const reader = (name: string, then: () => void = () => {}): GatheredReader => ({
+    readOn: () => void delivered.push(`${name} reads on`),
     deliverRead(bytes) {
       delivered.push(`${name}:${new TextDecoder().decode(bytes)}`);
       then();
@@ -32,13 +33,13 @@ Deno.test("the first read of a turn goes through, the small ones after it wait f
   assertEquals(delivered, ["a:1"]);
   assertEquals(turnEnds.length, 1, "it asks once");
   turnEnds[0]!();
-  assertEquals(delivered, ["a:1", "b:22", "a:333", "b:4"]);
+  assertEquals(delivered.splice(0), ["a:1", "b:22", "a:333", "b:4", "flush"]);
   assertEquals(read(b, "5"), true, "the turn has not ended yet");
   turns.endedTurns++;
   assertEquals(read(b, "6"), true, "something waits");
   turnEnds[1]!();
   assertEquals(read(b, "7"), false, "a new turn's first");
-  assertEquals(delivered.slice(4), ["b:5", "b:6", "b:7"]);
+  assertEquals(delivered, ["b:5", "b:6", "flush", "b:7"]);
 });
 
 Deno.test("a large read goes through, after what waits, and is not overwritten by it", () => {
@@ -50,17 +51,18 @@ Deno.test("a large read goes through, after what waits, and is not overwritten b
   assertEquals([read(b, "y".repeat(2048)), read(a, large)], [true, false]);
   assertEquals(delivered, ["a:first", "a:small", `b:${"y".repeat(2048)}`, `a:${large}`]);
   turnEnds[0]!();
-  assertEquals(delivered.length, 4);
+  assertEquals(delivered.slice(4), ["flush"]);
 });
 
-Deno.test("what has no room is preceded by all that waits", () => {
+Deno.test("what is too large is preceded by all that waits", () => {
   const { delivered, reader, read } = setUp();
   const a = reader("a");
   const text = "z".repeat(2048);
   read(a, text);
-  const kept = Array.from({ length: 66 }, () => read(a, text));
-  assertEquals(kept, [...Array(64).fill(true), false, true]);
-  assertEquals(delivered.length, 66);
+  const kept = Array.from({ length: 31 }, () => read(a, text));
+  assertEquals([kept.every((isKept) => isKept), delivered.length], [true, 1]);
+  assertEquals(read(a, "large".repeat(500)), false);
+  assertEquals(delivered.length, 33);
 });
 
 Deno.test("a reader that causes a delivery or a read within its own gets neither twice", () => {
@@ -76,4 +78,28 @@ Deno.test("a reader that causes a delivery or a read within its own gets neither
   reads.deliver();
   assertEquals(delivered, ["b:first", "a:1", "b:within", "b:2"]);
   assertEquals(read(b, "3"), true, "it is as before");
+});
+
+Deno.test("a batch is delivered and answered in the middle of the turn", () => {
+  const { turnEnds, delivered, reader, read } = setUp();
+  const readers = Array.from({ length: 34 }, (_, i) => reader(String(i)));
+  for (const each of readers) read(each, "x");
+  assertEquals(delivered, [...Array.from({ length: 33 }, (_, i) => `${i}:x`), "flush"]);
+  turnEnds[0]!();
+  assertEquals(delivered.slice(34), ["33:x", "flush"]);
+});
+
+Deno.test("who stopped reading goes on when all of the turn is delivered and answered", () => {
+  const { turnEnds, delivered, reads, reader, read } = setUp();
+  const [a, b] = [reader("a"), reader("b")];
+  read(a, "1");
+  read(b, "2");
+  reads.readOnLater(b);
+  read(a, "3");
+  reads.readOnLater(a);
+  assertEquals(turnEnds.length, 2);
+  for (const run of turnEnds.splice(0)) run();
+  assertEquals(delivered, ["a:1", "b:2", "a:3", "flush", "b reads on", "a reads on"]);
+  reads.readOnLater(b);
+  assertEquals(turnEnds.length, 1, "it asks anew in the next turn");
 });

@@ -14,7 +14,7 @@ import {
   takeHandle,
 } from "../../../io/selectors/native_socket.ts";
 
-const makeReads = () => new GatheredReads(() => {}, { endedTurns: 0 });
+const makeReads = () => new GatheredReads(() => {}, { endedTurns: 0, flush() {} });
 
 /** An accepted socket whose peer sent `text` and its end. */
 async function accepted(text: string): Promise<{ socket: Socket; close: () => Promise<void> }> {
