@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { ConnectAttempts } from "../connect_attempt.ts";
 import { SelectorClosedError, UnsupportedError } from "../errors.ts";
 import { type LibcOptions, probeLibc } from "../ffi/libc.ts";
 import type { Libc } from "../ffi/libc.ts";
@@ -98,9 +99,10 @@ export class EpollSelector implements Selector, EpollListenerHost, EpollConnectH
   readonly buffers: SharedBuffers;
   /** Gives the addresses of names. */
   readonly resolveHost: ResolveHost;
+  /** Attempts to connect. */
+  readonly attempts: ConnectAttempts;
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<EpollListener>();
-  readonly #attempts = new Set<EpollConnect>();
   readonly #visit = (pollable: Pollable, events: number): void => pollable.onEvents(events);
   #closing: Promise<void> | null = null;
 
@@ -115,6 +117,7 @@ export class EpollSelector implements Selector, EpollListenerHost, EpollConnectH
     this.clock = options.clock ?? new SystemClock();
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
+    this.attempts = new ConnectAttempts(this.timers);
     this.buffers = new SharedBuffers(libc);
     this.resolveHost = options.resolveHost ?? resolveHost;
     const now = (): number => performance.now(); // Not the clock: a go is about this thread's time, in tests as well.
@@ -148,10 +151,8 @@ export class EpollSelector implements Selector, EpollListenerHost, EpollConnectH
   }
 
   connect(options: ConnectOptions, createProtocol: () => Protocol): Promise<Transport> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
-      if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
-      this.#attempts.add(new EpollConnect(this, options, { createProtocol, resolve, reject }));
+    return this.attempts.connect(options, createProtocol, (result) => {
+      new EpollConnect(this, options, result);
     });
   }
 
@@ -182,16 +183,11 @@ export class EpollSelector implements Selector, EpollListenerHost, EpollConnectH
     this.#listeners.delete(listener);
   }
 
-  /** Part of `EpollConnectHost`. */
-  attemptOver(attempt: EpollConnect): void {
-    this.#attempts.delete(attempt);
-  }
-
   async #close(): Promise<void> {
     this.#wheel.close();
     for (const listener of [...this.#listeners]) void listener.close();
     const reason = new SelectorClosedError("Cannot go on with the connection");
-    for (const attempt of [...this.#attempts]) attempt.fail(reason);
+    this.attempts.close(reason);
     await this.hub.abortAll(reason);
     await this.loop.close();
     this.poll.close();

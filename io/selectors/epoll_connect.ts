@@ -18,11 +18,17 @@ import {
 } from "../ffi/constants.ts";
 import { EINPROGRESS, EINTR, ETIMEDOUT } from "../ffi/errno.ts";
 import { SocketAddress } from "../ffi/layout.ts";
-import { ConnectionResetError, DeadlineExceededError, UnreachableError } from "../errors.ts";
-import type { ConnectOptions, Protocol, Timer, Timers, Transport } from "../selector.ts";
+import {
+  checkConnectPort,
+  CONNECT_TIMEOUT_DEFAULT_MS,
+  ConnectAttempt,
+  type ConnectAttempts,
+  type ConnectResult,
+} from "../connect_attempt.ts";
+import { ConnectionResetError, UnreachableError } from "../errors.ts";
+import type { Addr, ConnectOptions, Protocol, Timer, Timers } from "../selector.ts";
 import { type EpollHost, EpollTransport, type Pollable, takeSocketError } from "./epoll_transport.ts";
 import { connectError, connectStatusError } from "./native_errors.ts";
-import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget } from "./native_net.ts";
 import type { ResolveHost } from "./native_resolve.ts";
 import { EVENT_WRITE } from "./epoll_set.ts";
 import { closeWithReset, localAddrOf, remoteAddrOf, switchOn } from "./owned_socket.ts";
@@ -32,59 +38,30 @@ export interface EpollConnectHost extends EpollHost {
   readonly timers: Timers;
   /** Gives the addresses of a name. */
   readonly resolveHost: ResolveHost;
-  /** Called when the attempt is over. */
-  attemptOver(attempt: EpollConnect): void;
-}
-
-/** Who waits for an attempt. */
-export interface ConnectResult {
-  readonly createProtocol: () => Protocol;
-  readonly resolve: (transport: Transport) => void;
-  readonly reject: (reason: unknown) => void;
+  /** Attempts under way. */
+  readonly attempts: ConnectAttempts;
 }
 
 /** See the module's text. */
-export class EpollConnect implements Pollable {
+export class EpollConnect extends ConnectAttempt implements Pollable {
   readonly #host: EpollConnectHost;
-  readonly #options: ConnectOptions;
-  readonly #result: ConnectResult;
-  readonly #text: string;
   readonly #address = new SocketAddress();
-  readonly #deadline: Timer | null = null;
   readonly #shareTimer: Timer;
-  readonly #onAbort = (): void => this.fail(this.#options.signal!.reason);
   #shareMs = Infinity;
   #addresses: readonly string[] = [];
   #next = 0;
   #fd = -1;
-  #isOver = false;
+  #remoteAddr: Addr | null = null;
 
   /** Begins. */
   constructor(host: EpollConnectHost, options: ConnectOptions, result: ConnectResult) {
+    checkConnectPort(options);
+    super(host.attempts, options, result);
     this.#host = host;
-    this.#options = options;
-    this.#result = result;
-    this.#text = describeTarget(options);
     this.#shareTimer = host.timers.idle(() => this.#tryNext(ETIMEDOUT));
-    const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
-    checkPort(options);
     host.loop.hold();
-    if (timeoutMs !== null) {
-      this.#deadline = host.timers.after(timeoutMs, () => {
-        this.fail(new DeadlineExceededError(`Cannot connect to ${this.#text}`, timeoutMs));
-      });
-    }
-    signal?.addEventListener("abort", this.#onAbort);
     if (options.transport === "unix") host.loop.post(() => this.#try());
     else host.resolveHost(options.hostname, (error, addresses) => this.#takeAddresses(error, addresses));
-  }
-
-  /** Gives up. */
-  fail(reason: unknown): void {
-    if (this.#isOver) return;
-    this.#closeSocket();
-    this.#finish();
-    this.#result.reject(reason);
   }
 
   onEvents(): void {
@@ -95,18 +72,20 @@ export class EpollConnect implements Pollable {
   }
 
   #takeAddresses(error: unknown, addresses: readonly string[]): void {
-    if (this.#isOver) return;
-    if (error !== null) return this.fail(connectError(error, this.#text));
-    if (addresses.length === 0) return this.fail(new UnreachableError(this.#text, "the name has no address"));
+    if (this.isOver) return;
+    if (error !== null) return this.fail(connectError(error, this.target));
+    if (addresses.length === 0) {
+      return this.fail(new UnreachableError(this.target, "the name has no address"));
+    }
     this.#addresses = addresses;
-    const { timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.#options;
+    const { timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.options;
     if (timeoutMs !== null && addresses.length > 1) this.#shareMs = timeoutMs / addresses.length;
     this.#host.loop.post(() => this.#try());
   }
 
   /** Tries the next address. Call from a dispatch. */
   #try(): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     const errno = this.#start();
     if (errno === 0) this.#connected();
     else if (errno !== EINPROGRESS) this.#tryNext(errno);
@@ -115,29 +94,29 @@ export class EpollConnect implements Pollable {
 
   /** The present address failed. */
   #tryNext(errno: number): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#closeSocket();
     this.#next++;
     if (this.#next < this.#addresses.length) return this.#host.loop.post(() => this.#try());
-    this.fail(connectStatusError(-errno, this.#text));
+    this.fail(connectStatusError(-errno, this.target));
   }
 
   /** Makes the socket and has the kernel connect it; returns the error number, 0 when it is connected already. */
   #start(): number {
     const { libc, poll } = this.#host;
     const { call } = libc;
-    const { transport } = this.#options;
+    const { transport } = this.options;
     const isUnix = transport === "unix";
     const hostname = isUnix ? "" : this.#addresses[this.#next]!;
-    const isAddress = this.#options.transport === "unix"
-      ? this.#address.setPath(this.#options.path)
-      : this.#address.setIp(libc, hostname, this.#options.port);
+    const isAddress = this.options.transport === "unix"
+      ? this.#address.setPath(this.options.path)
+      : this.#address.setIp(libc, hostname, this.options.port);
     const domain = isUnix ? AF_UNIX : hostname.includes(":") ? AF_INET6 : AF_INET;
     const fd = call.socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return libc.errno();
     this.#fd = fd;
     if (!isAddress) {
-      this.fail(new UnreachableError(this.#text, "the system has no such addresses"));
+      this.fail(new UnreachableError(this.target, "the system has no such addresses"));
       return EINPROGRESS;
     }
     if (!isUnix) switchOn(this.#host.libc, fd, IPPROTO_TCP, TCP_NODELAY); // Nagle would hold back what the turn's end sends.
@@ -151,28 +130,28 @@ export class EpollConnect implements Pollable {
   }
 
   #connected(): void {
+    const { options } = this;
+    this.#remoteAddr = options.transport === "unix"
+      ? { transport: "unix", path: options.path }
+      : remoteAddrOf(this.#host.libc, this.#fd, this.#address);
+    if (this.#remoteAddr === null) this.fail(new ConnectionResetError(`Cannot connect to ${this.target}`));
+    else this.succeed();
+  }
+
+  protected override open(protocol: Protocol): EpollTransport {
     const host = this.#host;
-    let protocol: Protocol;
-    try {
-      protocol = this.#result.createProtocol();
-    } catch (error) {
-      return this.fail(error);
-    }
     const fd = this.#fd;
-    const options = this.#options;
-    const isUnix = options.transport === "unix";
-    const { libc } = host;
-    const scratch = this.#address;
-    const localAddr = isUnix ? { transport: "unix", path: "" } as const : localAddrOf(libc, fd, scratch);
-    const remoteAddr = isUnix
-      ? { transport: "unix", path: options.path } as const
-      : remoteAddrOf(libc, fd, scratch);
-    if (remoteAddr === null) return this.fail(new ConnectionResetError(`Cannot connect to ${this.#text}`));
+    const localAddr: Addr = this.options.transport === "unix"
+      ? { transport: "unix", path: "" }
+      : localAddrOf(host.libc, fd, this.#address);
     this.#fd = -1;
-    this.#finish();
-    const transport = new EpollTransport(host, protocol, fd, localAddr, remoteAddr, () => {});
-    transport.start();
-    this.#result.resolve(transport);
+    this.#letGo();
+    return new EpollTransport(host, protocol, fd, localAddr, this.#remoteAddr!, () => {});
+  }
+
+  protected override abandon(): void {
+    this.#closeSocket();
+    this.#letGo();
   }
 
   #closeSocket(): void {
@@ -185,20 +164,8 @@ export class EpollConnect implements Pollable {
     this.#host.descriptorFreed();
   }
 
-  #finish(): void {
-    this.#isOver = true;
-    this.#deadline?.cancel();
+  #letGo(): void {
     this.#shareTimer.cancel();
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    this.#host.attemptOver(this);
     this.#host.loop.release();
-  }
-}
-
-function checkPort(options: ConnectOptions): void {
-  if (options.transport === "unix") return;
-  const { port } = options;
-  if (!Number.isSafeInteger(port) || port < 0 || port > 65_535) {
-    throw new RangeError(`Cannot connect: the port must be an integer from 0 to 65535, not ${port}`);
   }
 }

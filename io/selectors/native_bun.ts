@@ -11,10 +11,10 @@
  */
 import net from "node:net";
 import { BlockPool } from "../block_pool.ts";
+import { ConnectAttempt, ConnectAttempts, type ConnectResult } from "../connect_attempt.ts";
 import {
   ConnectionAbortedError,
   ConnectionResetError,
-  DeadlineExceededError,
   SelectorClosedError,
   UnsupportedError,
 } from "../errors.ts";
@@ -35,14 +35,9 @@ import { TransportHub } from "../transport_hub.ts";
 import { type BunHost, BunListener, type BunSockets } from "./native_bun_listener.ts";
 import { type BunOwner, type BunSocket, BunTransport, GatherBuffer, HANDLERS } from "./native_bun_socket.ts";
 import { connectError } from "./native_errors.ts";
-import { CONNECT_TIMEOUT_DEFAULT_MS, describeTarget, type NativeOptions } from "./native_net.ts";
+import type { NativeOptions } from "./native_net.ts";
 import { addrOf } from "./native_socket.ts";
 import { afterTurn } from "./native_turn.ts";
-
-/** An attempt that can be given up. */
-interface Attempt {
-  fail(reason: unknown): void;
-}
 
 /**
  * Opens the selector on Bun's own sockets.
@@ -78,7 +73,7 @@ export class BunSelector implements Selector, BunHost {
   readonly #bun: BunSockets;
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<BunListener>();
-  readonly #attempts = new Set<Attempt>();
+  readonly #attempts: ConnectAttempts;
   #closing: Promise<void> | null = null;
 
   /** Opens the selector; it holds no descriptor before `listen` or `connect`. */
@@ -87,6 +82,7 @@ export class BunSelector implements Selector, BunHost {
     this.clock = options.clock ?? new SystemClock();
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
+    this.#attempts = new ConnectAttempts(this.timers);
     this.hub = new TransportHub(afterTurn, new BlockPool());
   }
 
@@ -98,10 +94,8 @@ export class BunSelector implements Selector, BunHost {
   }
 
   connect(options: ConnectOptions, createProtocol: () => Protocol): Promise<Transport> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
-      if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
-      this.#attempt(options, createProtocol, resolve, reject);
+    return this.#attempts.connect(options, createProtocol, (result) => {
+      new BunConnect(this.#attempts, options, result, this, this.#bun);
     });
   }
 
@@ -123,89 +117,68 @@ export class BunSelector implements Selector, BunHost {
     this.#wheel.close();
     const closing = [...this.#listeners].map((listener) => listener.close());
     const reason = new SelectorClosedError("Cannot go on with the connection");
-    for (const attempt of [...this.#attempts]) attempt.fail(reason);
+    this.#attempts.close(reason);
     await Promise.all([...closing, this.hub.abortAll(reason)]);
   }
+}
 
-  #attempt(
+/** One attempt to connect. */
+class BunConnect extends ConnectAttempt implements BunOwner {
+  readonly #host: BunHost;
+  #socket: BunSocket | null = null;
+  #remoteAddr: Addr | null = null;
+
+  constructor(
+    attempts: ConnectAttempts,
     options: ConnectOptions,
-    createProtocol: () => Protocol,
-    resolve: (transport: Transport) => void,
-    reject: (reason: unknown) => void,
-  ): void {
-    const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
-    const path = options.transport === "unix" ? options.path : null;
-    const text = describeTarget(options);
-    let isOver = false;
-    const finish = (): void => {
-      isOver = true;
-      this.#attempts.delete(attempt);
-      deadline?.cancel();
-      signal?.removeEventListener("abort", onAbort);
-    };
-    const fail = (reason: unknown): void => {
-      if (isOver) return;
-      finish();
-      reject(reason);
-    };
-    const attempt: Attempt = { fail };
-    const onAbort = (): void => fail(signal!.reason);
-    const takeOpen = (socket: BunSocket): void => {
-      if (isOver) return socket.terminate();
-      const remote = remoteAddr(socket, options);
-      if (remote === null) {
-        fail(new ConnectionResetError(`Cannot connect to ${text}`));
-        return socket.terminate();
-      }
-      let protocol: Protocol;
-      try {
-        protocol = createProtocol();
-      } catch (error) {
-        fail(error);
-        return socket.terminate();
-      }
-      finish();
-      const transport = new BunTransport(
-        this.hub,
-        protocol,
-        socket,
-        addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
-        remote,
-        this.gather,
-        null,
-      );
-      transport.start();
-      resolve(transport);
-    };
-    const owner: BunOwner = {
-      takeOpen,
-      takeRead() {},
-      takeEnd() {},
-      takeDrain() {},
-      takeClose: () => fail(new ConnectionAbortedError("it was closed while connecting")),
-    };
-    const deadline = timeoutMs === null
-      ? null
-      : this.timers.after(timeoutMs, () =>
-        fail(new DeadlineExceededError(`Cannot connect to ${text}`, timeoutMs)));
-    this.#attempts.add(attempt);
-    signal?.addEventListener("abort", onAbort);
-    this.#start(options, owner, text, fail);
-  }
-
-  #start(options: ConnectOptions, owner: BunOwner, text: string, fail: (reason: unknown) => void): void {
+    result: ConnectResult,
+    host: BunHost,
+    bun: BunSockets,
+  ) {
+    super(attempts, options, result);
+    this.#host = host;
     const target = options.transport === "unix"
       ? { unix: options.path }
       : { hostname: options.hostname, port: options.port };
     const failed = (error: unknown): void => {
-      fail(error instanceof RangeError || error instanceof TypeError ? error : connectError(error, text));
+      const isWrong = error instanceof RangeError || error instanceof TypeError;
+      this.fail(isWrong ? error : connectError(error, this.target));
     };
     const socket = { ...HANDLERS, connectError: (_socket: unknown, error: unknown): void => failed(error) };
     try {
-      this.#bun.connect({ ...target, data: owner, socket, allowHalfOpen: true }).catch(failed);
+      bun.connect({ ...target, data: this, socket, allowHalfOpen: true }).catch(failed);
     } catch (error) {
       failed(error);
     }
+  }
+
+  takeOpen(socket: BunSocket): void {
+    if (this.isOver) return socket.terminate();
+    this.#socket = socket;
+    this.#remoteAddr = remoteAddr(socket, this.options);
+    if (this.#remoteAddr === null) this.fail(new ConnectionResetError(`Cannot connect to ${this.target}`));
+    else this.succeed();
+  }
+
+  takeClose(): void {
+    this.fail(new ConnectionAbortedError("it was closed while connecting"));
+  }
+
+  // Nothing else is told before the transport is there.
+  takeRead(): void {}
+  takeEnd(): void {}
+  takeDrain(): void {}
+
+  protected override abandon(): void {
+    this.#socket?.terminate();
+  }
+
+  protected override open(protocol: Protocol): BunTransport {
+    const { hub, gather } = this.#host;
+    const socket = this.#socket!;
+    const ownPath = this.options.transport === "unix" ? "" : null;
+    const localAddr = addrOf(socket.localAddress, socket.localPort, ownPath);
+    return new BunTransport(hub, protocol, socket, localAddr, this.#remoteAddr!, gather, null);
   }
 }
 

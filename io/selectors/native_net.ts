@@ -7,7 +7,8 @@
  */
 import { Buffer } from "node:buffer";
 import { BlockPool } from "../block_pool.ts";
-import { ConnectionAbortedError, DeadlineExceededError, SelectorClosedError } from "../errors.ts";
+import { ConnectAttempt, ConnectAttempts, type ConnectResult } from "../connect_attempt.ts";
+import { ConnectionAbortedError, SelectorClosedError } from "../errors.ts";
 import type {
   Clock,
   ConnectOptions,
@@ -27,10 +28,7 @@ import { type ListenerHost, NativeListener } from "./native_listener.ts";
 import type { LastRead } from "./native_read.ts";
 import { HandleWriter } from "./native_write.ts";
 import { afterTurn } from "./native_turn.ts";
-import { addrOf, makeSocket, NativeTransport, type ReadMode } from "./native_socket.ts";
-
-/** 10 s: longer than two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5). */
-export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
+import { addrOf, makeSocket, NativeTransport, type OwnedSocket, type ReadMode } from "./native_socket.ts";
 
 /** Options of the selectors on `node:net`. */
 export interface NativeOptions {
@@ -42,11 +40,6 @@ export interface NativeOptions {
   readonly writesByHandle?: boolean;
   /** Whether listeners are set going again whenever a connection closed, which Deno needs. Default false. */
   readonly relistens?: boolean;
-}
-
-/** A connection attempt that can be given up. */
-interface Attempt {
-  fail(reason: unknown): void;
 }
 
 /** Selector on `node:net`; see the module's text. */
@@ -67,7 +60,7 @@ export class NativeSelector implements Selector, ListenerHost {
   readonly #relistens: boolean;
   readonly #wheel: TimerWheel;
   readonly #listeners = new Set<NativeListener>();
-  readonly #attempts = new Set<Attempt>();
+  readonly #attempts: ConnectAttempts;
   readonly #onConnectionClosed = (): void => this.connectionClosed();
   #closing: Promise<void> | null = null;
 
@@ -80,6 +73,7 @@ export class NativeSelector implements Selector, ListenerHost {
     this.#relistens = options.relistens ?? false;
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
+    this.#attempts = new ConnectAttempts(this.timers);
     this.hub = new TransportHub(afterTurn, new BlockPool(allocate));
     this.reads = new GatheredReads(afterTurn, this.hub);
   }
@@ -92,10 +86,8 @@ export class NativeSelector implements Selector, ListenerHost {
   }
 
   connect(options: ConnectOptions, createProtocol: () => Protocol): Promise<Transport> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
-      if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
-      this.#attempt(options, createProtocol, resolve, reject);
+    return this.#attempts.connect(options, createProtocol, (result) => {
+      new NativeConnect(this.#attempts, options, result, this, this.#onConnectionClosed);
     });
   }
 
@@ -123,85 +115,75 @@ export class NativeSelector implements Selector, ListenerHost {
     this.#wheel.close();
     const closing = [...this.#listeners].map((listener) => listener.close());
     const reason = new SelectorClosedError("Cannot go on with the connection");
-    for (const attempt of [...this.#attempts]) attempt.fail(reason);
+    this.#attempts.close(reason);
     await Promise.all([...closing, this.hub.abortAll(reason)]);
   }
+}
 
-  #attempt(
+/** One attempt to connect. */
+class NativeConnect extends ConnectAttempt {
+  readonly #host: ListenerHost;
+  readonly #socket: OwnedSocket;
+  readonly #onConnectionClosed: () => void;
+  readonly #onError = (error: Error): void => this.fail(connectError(error, this.target));
+  readonly #onClose = (): void => this.fail(new ConnectionAbortedError("it was closed while connecting"));
+  readonly #onConnect = (): void => this.succeed();
+
+  constructor(
+    attempts: ConnectAttempts,
     options: ConnectOptions,
-    createProtocol: () => Protocol,
-    resolve: (transport: Transport) => void,
-    reject: (reason: unknown) => void,
-  ): void {
-    const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
-    const path = options.transport === "unix" ? options.path : null;
-    const text = describeTarget(options);
-    const socket = makeSocket(this.reads);
-    const finish = (): void => {
-      this.#attempts.delete(attempt);
-      deadline?.cancel();
-      signal?.removeEventListener("abort", onAbort);
-      socket.off("error", onError);
-      socket.off("close", onClose);
-      socket.off("connect", onConnect);
-    };
-    const fail = (reason: unknown): void => {
-      finish();
-      socket.on("error", () => {}); // What the socket says after it was given up changes nothing.
-      socket.destroy();
-      reject(reason);
-    };
-    const attempt: Attempt = { fail };
-    const onAbort = (): void => fail(signal!.reason);
-    const onError = (error: Error): void => fail(connectError(error, text));
-    const onClose = (): void => fail(new ConnectionAbortedError("it was closed while connecting"));
-    const onConnect = (): void => {
-      let protocol: Protocol;
-      try {
-        protocol = createProtocol();
-      } catch (error) {
-        return fail(error);
-      }
-      finish();
-      if (path === null) socket.setNoDelay(true);
-      const transport = new NativeTransport(
-        this,
-        protocol,
-        socket,
-        addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
-        addrOf(socket.remoteAddress, socket.remotePort, path),
-        "shared",
-        this.#onConnectionClosed,
-      );
-      transport.start();
-      resolve(transport);
-    };
-    const deadline = timeoutMs === null
-      ? null
-      : this.timers.after(timeoutMs, () =>
-        fail(new DeadlineExceededError(`Cannot connect to ${text}`, timeoutMs)));
-    this.#attempts.add(attempt);
-    signal?.addEventListener("abort", onAbort);
-    socket.on("error", onError);
-    socket.on("close", onClose);
-    socket.on("connect", onConnect);
+    result: ConnectResult,
+    host: ListenerHost,
+    onConnectionClosed: () => void,
+  ) {
+    super(attempts, options, result);
+    this.#host = host;
+    this.#onConnectionClosed = onConnectionClosed;
+    const socket = makeSocket(host.reads);
+    this.#socket = socket;
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onClose);
+    socket.on("connect", this.#onConnect);
     try {
       if (options.transport === "unix") socket.connect({ path: options.path });
       else socket.connect({ host: options.hostname, port: options.port });
     } catch (error) {
-      fail(error instanceof RangeError || error instanceof TypeError ? error : connectError(error, text));
+      const isWrong = error instanceof RangeError || error instanceof TypeError;
+      this.fail(isWrong ? error : connectError(error, this.target));
     }
+  }
+
+  protected override abandon(): void {
+    this.#letGo();
+    this.#socket.on("error", () => {}); // What the socket says after it was given up changes nothing.
+    this.#socket.destroy();
+  }
+
+  protected override open(protocol: Protocol): NativeTransport {
+    this.#letGo();
+    const socket = this.#socket;
+    const path = this.options.transport === "unix" ? this.options.path : null;
+    if (path === null) socket.setNoDelay(true);
+    return new NativeTransport(
+      this.#host,
+      protocol,
+      socket,
+      addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
+      addrOf(socket.remoteAddress, socket.remotePort, path),
+      "shared",
+      this.#onConnectionClosed,
+    );
+  }
+
+  #letGo(): void {
+    const socket = this.#socket;
+    socket.off("error", this.#onError);
+    socket.off("close", this.#onClose);
+    socket.off("connect", this.#onConnect);
   }
 }
 
 /** Memory that is not cleared first, as a plain Uint8Array: views of a Buffer cost twice as much to make. */
 function allocate(bytes: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
-}
-
-/** The address that `options` ask for, for messages. */
-export function describeTarget(options: ConnectOptions): string {
-  if (options.transport === "unix") return `unix:${options.path}`;
-  const { hostname, port } = options;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

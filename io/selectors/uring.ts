@@ -16,6 +16,7 @@
  *
  * @module
  */
+import { ConnectAttempts } from "../connect_attempt.ts";
 import { type ContractError, SelectorClosedError, UnsupportedError } from "../errors.ts";
 import { type Libc, type LibcOptions, probeLibc } from "../ffi/libc.ts";
 import type { Probe } from "../ffi/load.ts";
@@ -131,7 +132,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   /** Who completions belong to. */
   readonly slots: SlotTable = new SlotTable();
   /** Attempts to connect. */
-  readonly attempts: Set<UringConnector> = new Set();
+  readonly attempts: ConnectAttempts;
   readonly #kernel: UringKernel;
   readonly #parking: RingParking;
   readonly #wheel: TimerWheel;
@@ -153,6 +154,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
     this.clock = options.clock ?? new SystemClock();
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
+    this.attempts = new ConnectAttempts(this.timers);
     this.#parking = parts.parking;
     const { goMs } = options;
     this.loop = new WaitingLoop({
@@ -194,10 +196,8 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   }
 
   connect(options: ConnectOptions, createProtocol: () => Protocol): Promise<Transport> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
-      if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
-      new UringConnector(this, options, { createProtocol, resolve, reject });
+    return this.attempts.connect(options, createProtocol, (result) => {
+      new UringConnector(this, options, result);
     });
   }
 
@@ -259,7 +259,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   async #close(): Promise<void> {
     this.#wheel.close();
     const reason = new SelectorClosedError("Cannot go on with the connection");
-    for (const attempt of [...this.attempts]) attempt.fail(reason);
+    this.attempts.close(reason);
     const closing = [...this.#listeners].map((listener) => listener.close());
     await Promise.all([...closing, this.hub.abortAll(reason)]);
     await new Promise<void>((resolve) => {

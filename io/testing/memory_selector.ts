@@ -9,11 +9,11 @@
  *
  * @module
  */
+import { ConnectAttempt, ConnectAttempts, type ConnectResult } from "../connect_attempt.ts";
 import {
   AddressInUseError,
   AddressNotAvailableError,
   ConnectionRefusedError,
-  DeadlineExceededError,
   SelectorClosedError,
   UnreachableError,
   UnsupportedError,
@@ -44,9 +44,6 @@ const PIPE_BYTES_DEFAULT = 64 * 1024;
 
 /** 64 KiB per read, as on the native selector. */
 const READ_BYTES_MAX = 64 * 1024;
-
-/** As on the native selector. */
-const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
 
 /** Where the ports that port 0 picks begin: the dynamic range of RFC 6335 §6. */
 const FREE_PORT_FIRST = 49_152;
@@ -90,7 +87,7 @@ export class MemorySelector implements Selector {
   readonly #silentHosts: readonly string[];
   readonly #readBuffer = new Uint8Array(READ_BYTES_MAX);
   readonly #listeners = new Map<string, MemoryListener>();
-  readonly #attempts = new Set<(reason: unknown) => void>();
+  readonly #attempts: ConnectAttempts;
   #connections = 0;
   #lastPort = FREE_PORT_FIRST - 1;
   #sends = 0;
@@ -110,6 +107,7 @@ export class MemorySelector implements Selector {
     this.#silentHosts = options.silentHosts ?? [];
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
+    this.#attempts = new ConnectAttempts(this.timers);
     this.#hub = new TransportHub(() => this.#turns.wantEndTurn());
     this.#turns = new TurnQueue(() => this.#hub.endTurn());
   }
@@ -145,11 +143,14 @@ export class MemorySelector implements Selector {
   }
 
   connect(options: ConnectOptions, createProtocol: () => Protocol): Promise<Transport> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
-      if (this.#closing !== null) throw new SelectorClosedError("Cannot connect");
+    return this.#attempts.connect(options, createProtocol, (result) => {
       if (options.transport !== "unix") checkPort("connect", options.port, 1);
-      this.#attempt(options, createProtocol, resolve, reject);
+      const attempt = new MemoryConnect(this.#attempts, options, result, {
+        find: () => this.#find(options),
+        join: (listener, protocol) => this.#join(options, listener, protocol),
+      });
+      if (options.transport !== "unix" && this.#silentHosts.includes(options.hostname)) return;
+      this.#turns.post(() => attempt.meet());
     });
   }
 
@@ -166,54 +167,13 @@ export class MemorySelector implements Selector {
     this.#wheel.close();
     this.#listeners.clear();
     const reason = new SelectorClosedError("Cannot go on with the connection");
-    for (const fail of [...this.#attempts]) fail(reason);
+    this.#attempts.close(reason);
     await this.#hub.abortAll(reason);
     await this.#turns.runUntilIdle();
   }
 
-  #attempt(
-    options: ConnectOptions,
-    createProtocol: () => Protocol,
-    resolve: (transport: Transport) => void,
-    reject: (reason: unknown) => void,
-  ): void {
-    const { signal, timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = options;
-    let isOver = false;
-    const finish = (): void => {
-      isOver = true;
-      this.#attempts.delete(fail);
-      deadline?.cancel();
-      signal?.removeEventListener("abort", onAbort);
-    };
-    const fail = (reason: unknown): void => {
-      finish();
-      reject(reason);
-    };
-    const onAbort = (): void => fail(signal!.reason);
-    const deadline = timeoutMs === null ? null : this.timers.after(
-      timeoutMs,
-      () => fail(new DeadlineExceededError(`Cannot connect to ${describe(options)}`, timeoutMs)),
-    );
-    this.#attempts.add(fail);
-    signal?.addEventListener("abort", onAbort);
-    if (options.transport !== "unix" && this.#silentHosts.includes(options.hostname)) return;
-    this.#turns.post(() => {
-      if (isOver) return;
-      try {
-        const transport = this.#join(options, createProtocol);
-        finish();
-        transport.start();
-        resolve(transport);
-      } catch (error) {
-        fail(error);
-      }
-    });
-  }
-
   /** Makes both ends of a connection; the accepting one is opened by a dispatch of its own. */
-  #join(options: ConnectOptions, createProtocol: () => Protocol): MemoryTransport {
-    const listener = this.#find(options);
-    const protocol = createProtocol();
+  #join(options: ConnectOptions, listener: MemoryListener, protocol: Protocol): MemoryTransport {
     const accepted = listener.accept();
     const number = this.#connections++;
     const up = this.#pipe(number, "fromClient");
@@ -295,6 +255,44 @@ export class MemorySelector implements Selector {
   }
 }
 
+/** What an attempt to connect needs of its network. */
+interface Network {
+  /** Who listens where the attempt goes; throws what `connect` rejects with when that is nobody. */
+  readonly find: () => MemoryListener;
+  /** Makes both ends of a connection; returns the one that connects. */
+  readonly join: (listener: MemoryListener, protocol: Protocol) => MemoryTransport;
+}
+
+/** One attempt to connect. */
+class MemoryConnect extends ConnectAttempt {
+  readonly #network: Network;
+  #listener: MemoryListener | null = null;
+
+  constructor(attempts: ConnectAttempts, options: ConnectOptions, result: ConnectResult, network: Network) {
+    super(attempts, options, result);
+    this.#network = network;
+  }
+
+  /** The turn in which it arrives. */
+  meet(): void {
+    if (this.isOver) return;
+    try {
+      this.#listener = this.#network.find();
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.succeed();
+  }
+
+  protected override open(protocol: Protocol): MemoryTransport {
+    return this.#network.join(this.#listener!, protocol);
+  }
+
+  protected override abandon(): void {
+    // Nothing is there before it is connected.
+  }
+}
+
 /** Stands for the protocol of a connection that is refused. */
 const UNHEARD: Protocol = {
   opened: () => {},
@@ -322,10 +320,6 @@ function keyOf(addr: Addr): string {
 
 function textOf(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-}
-
-function describe(options: ConnectOptions): string {
-  return options.transport === "unix" ? `unix:${options.path}` : textOf(options.hostname, options.port);
 }
 
 function ipOf(hostname: string): string {
