@@ -209,6 +209,20 @@ function connectingContract({ test }: Subject): void {
     await assertRejects(() => selector.connect(target(listener.addr), fail), Error, "no protocol today");
   });
 
+  test("who gives a connect up while its protocol is made gets no connection", async (selector) => {
+    const listener = selector.listen(anyPort, () => new Recorder());
+    const client = new Recorder();
+    const controller = new AbortController();
+    const giveUp = () => {
+      controller.abort(new Error("on second thoughts"));
+      return client;
+    };
+    const options = { ...target(listener.addr), signal: controller.signal };
+    await assertRejects(() => selector.connect(options, giveUp), Error, "on second thoughts");
+    await selector.close();
+    assertEquals(client.calls, []);
+  });
+
   test("the protocol may abort in opened; connect resolves all the same", async (selector) => {
     const listener = selector.listen(anyPort, () => new Recorder());
     const client = new Recorder({ opened: (transport) => transport.abort() });
