@@ -9,9 +9,9 @@
  *
  * @module
  */
+import { Admission } from "../admission.ts";
 import { SocketAddress } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
-import { reportUncaught } from "../report_uncaught.ts";
 import type { Addr, Listener, ListenerStats, Protocol, Timer, Timers } from "../selector.ts";
 import type { ListeningSocket } from "./listening_socket.ts";
 import { closeWithReset, localAddrOf } from "./owned_socket.ts";
@@ -50,17 +50,12 @@ export abstract class AcceptingListener implements Listener {
   /** Where the peer's address is written. */
   protected readonly peer: SocketAddress = new SocketAddress();
   readonly #host: AcceptingHost;
-  readonly #createProtocol: () => Protocol;
-  readonly #connectionsMax: number;
+  readonly #admission: Admission;
   /** The address of every connection's own end; `null` when it must be asked for. */
   readonly #localAddr: Addr | null;
   readonly #again: Timer;
-  #accepted = 0;
-  #refused = 0;
-  #open = 0;
-  #acceptErrors = 0;
   #isHolding = true;
-  readonly #onClosed = (): void => void this.#open--;
+  readonly #onClosed = (): void => this.#admission.closed();
 
   /** Takes over a socket that listens, and holds the loop. */
   constructor(host: AcceptingHost, socket: ListeningSocket, createProtocol: () => Protocol) {
@@ -68,8 +63,7 @@ export abstract class AcceptingListener implements Listener {
     this.addr = addr;
     this.descriptor = socket.descriptor;
     this.#host = host;
-    this.#createProtocol = createProtocol;
-    this.#connectionsMax = socket.connectionsMax;
+    this.#admission = new Admission(socket.connectionsMax, createProtocol);
     const isOne = addr.transport === "unix" || (addr.hostname !== "0.0.0.0" && addr.hostname !== "::");
     this.#localAddr = isOne ? addr : null;
     this.#again = host.timers.idle(() => this.goOn());
@@ -85,12 +79,7 @@ export abstract class AcceptingListener implements Listener {
   protected abstract open(connection: AcceptedConnection): boolean;
 
   get stats(): ListenerStats {
-    return {
-      accepted: this.#accepted,
-      refused: this.#refused,
-      open: this.#open,
-      acceptErrors: this.#acceptErrors,
-    };
+    return this.#admission.stats;
   }
 
   ref(): void {
@@ -115,7 +104,7 @@ export abstract class AcceptingListener implements Listener {
 
   /** Something could not be accepted. */
   protected countError(): void {
-    this.#acceptErrors++;
+    this.#admission.failed();
   }
 
   /** Accepts no more until `goOn`. */
@@ -140,34 +129,19 @@ export abstract class AcceptingListener implements Listener {
   /** A connection was accepted: opens it, or resets it. */
   protected take(descriptor: number): void {
     const { libc } = this.#host;
-    if (this.#open >= this.#connectionsMax || this.isClosing) {
-      this.#refused++;
-      return closeWithReset(libc, descriptor);
-    }
+    const admission = this.#admission;
+    if (!admission.admits(this.isClosing)) return closeWithReset(libc, descriptor);
     const remoteAddr = this.peerOf(descriptor);
     if (remoteAddr === null) {
-      this.countError();
+      admission.failed();
       return closeWithReset(libc, descriptor);
     }
-    const protocol = this.#makeProtocol();
+    const protocol = admission.makeProtocol();
     if (protocol === null) return closeWithReset(libc, descriptor);
     const localAddr = this.#localAddr ?? localAddrOf(libc, descriptor, this.peer);
-    this.#accepted++;
-    this.#open++;
+    admission.opened();
     if (this.open({ descriptor, protocol, localAddr, remoteAddr, onClosed: this.#onClosed })) return;
-    this.#accepted--;
-    this.#open--;
-    this.#acceptErrors++;
+    admission.withdrawn();
     closeWithReset(libc, descriptor);
-  }
-
-  /** `null` when it cannot be made, which is not this connection's fault but the program's, and nobody waits for it here. */
-  #makeProtocol(): Protocol | null {
-    try {
-      return this.#createProtocol();
-    } catch (error) {
-      reportUncaught(error);
-      return null;
-    }
   }
 }

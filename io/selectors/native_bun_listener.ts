@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Admission } from "../admission.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import {
@@ -19,7 +20,6 @@ import { UnsupportedError } from "../errors.ts";
 import { listenError } from "./native_errors.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
 import { addrOf } from "./native_socket.ts";
-import { reportUncaught } from "../report_uncaught.ts";
 
 /** A listener of Bun; what is used of it. */
 interface BunListenSocket {
@@ -50,13 +50,8 @@ export class BunListener implements Listener, BunOwner {
   readonly addr: Addr;
   readonly #host: BunHost;
   readonly #server: BunListenSocket;
-  readonly #createProtocol: () => Protocol;
-  readonly #connectionsMax: number;
+  readonly #admission: Admission;
   readonly #unixPath: string | null;
-  #accepted = 0;
-  #refused = 0;
-  #open = 0;
-  #acceptErrors = 0;
   #isClosed = false;
 
   /** Binds and listens; throws what `Selector.listen` throws. */
@@ -69,8 +64,7 @@ export class BunListener implements Listener, BunOwner {
       );
     }
     this.#host = host;
-    this.#createProtocol = createProtocol;
-    this.#connectionsMax = connectionsMax;
+    this.#admission = new Admission(connectionsMax, createProtocol);
     this.#unixPath = options.transport === "unix" ? options.path : null;
     const target = this.#unixPath === null
       ? { hostname: address, port, reusePort }
@@ -84,12 +78,7 @@ export class BunListener implements Listener, BunOwner {
   }
 
   get stats(): ListenerStats {
-    return {
-      accepted: this.#accepted,
-      refused: this.#refused,
-      open: this.#open,
-      acceptErrors: this.#acceptErrors,
-    };
+    return this.#admission.stats;
   }
 
   close(): Promise<void> {
@@ -110,25 +99,15 @@ export class BunListener implements Listener, BunOwner {
   }
 
   takeOpen(socket: BunSocket): void {
-    if (this.#open >= this.#connectionsMax || this.#isClosed) {
-      this.#refused++;
-      socket.terminate();
-      return;
-    }
+    const admission = this.#admission;
+    if (!admission.admits(this.#isClosed)) return socket.terminate();
     const isUnix = this.#unixPath !== null;
     if (!isUnix && socket.remoteAddress === undefined) {
-      this.#acceptErrors++; // Reset before it was accepted: the system no longer knows who it was (ECONNABORTED elsewhere).
-      socket.terminate();
-      return;
+      admission.failed(); // Reset before it was accepted: the system no longer knows who it was (ECONNABORTED elsewhere).
+      return socket.terminate();
     }
-    let protocol: Protocol;
-    try {
-      protocol = this.#createProtocol();
-    } catch (error) {
-      socket.end();
-      reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
-      return;
-    }
+    const protocol = admission.makeProtocol();
+    if (protocol === null) return socket.end();
     const { hub, gather } = this.#host;
     const transport = new BunTransport(
       hub,
@@ -137,10 +116,9 @@ export class BunListener implements Listener, BunOwner {
       addrOf(socket.localAddress, socket.localPort, this.#unixPath),
       addrOf(socket.remoteAddress, socket.remotePort, isUnix ? "" : null),
       gather,
-      () => this.#open--,
+      () => admission.closed(),
     );
-    this.#accepted++;
-    this.#open++;
+    admission.opened();
     transport.start();
   }
 

@@ -12,6 +12,7 @@
  * @module
  */
 import net from "node:net";
+import { Admission } from "../admission.ts";
 import { AddressNotAvailableError, UnsupportedError } from "../errors.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
 import type { GatheredReads } from "./gathered_reads.ts";
@@ -27,7 +28,6 @@ import {
   type SocketHost,
   takeHandle,
 } from "./native_socket.ts";
-import { reportUncaught } from "../report_uncaught.ts";
 
 /** UV_TCP_REUSEPORT is 2 in libuv, which Node uses, and 4 in Deno's port of it; each ignores the bit of the other. */
 const UV_TCP_REUSEPORT = 2 | 4;
@@ -73,16 +73,11 @@ export class NativeListener implements Listener {
   readonly addr: Addr;
   readonly #host: ListenerHost;
   readonly #server: net.Server;
-  readonly #createProtocol: () => Protocol;
-  readonly #connectionsMax: number;
+  readonly #admission: Admission;
   readonly #unixPath: string | null;
   readonly #backlog: number;
-  #accepted = 0;
-  #refused = 0;
-  #open = 0;
-  #acceptErrors = 0;
   readonly #onConnectionClosed = (): void => {
-    this.#open--;
+    this.#admission.closed();
     this.#host.connectionClosed();
   };
   #closing: Promise<void> | null = null;
@@ -91,8 +86,7 @@ export class NativeListener implements Listener {
   constructor(host: ListenerHost, options: ListenOptions, createProtocol: () => Protocol) {
     const checked = checkListenOptions(options);
     this.#host = host;
-    this.#createProtocol = createProtocol;
-    this.#connectionsMax = checked.connectionsMax;
+    this.#admission = new Admission(checked.connectionsMax, createProtocol);
     this.#backlog = checked.backlog;
     const { server, addr } = checked.fd < 0 ? bind(checked) : adoptListening(checked);
     this.#server = server;
@@ -100,16 +94,11 @@ export class NativeListener implements Listener {
     this.#unixPath = addr.transport === "unix" ? addr.path : null;
     if (host.readMode === "shared") makeSocketsAtOnce(server, host.reads);
     server.on("connection", (socket: net.Socket) => this.#accept(socket));
-    server.on("error", () => this.#acceptErrors++); // After listening, only accept(2) reports here.
+    server.on("error", () => this.#admission.failed()); // After listening, only accept(2) reports here.
   }
 
   get stats(): ListenerStats {
-    return {
-      accepted: this.#accepted,
-      refused: this.#refused,
-      open: this.#open,
-      acceptErrors: this.#acceptErrors,
-    };
+    return this.#admission.stats;
   }
 
   close(): Promise<void> {
@@ -142,20 +131,14 @@ export class NativeListener implements Listener {
 
   #accept(accepted: net.Socket): void {
     releaseFromServer(this.#server, accepted);
-    if (this.#open >= this.#connectionsMax || this.#closing !== null) {
-      this.#refused++;
+    const admission = this.#admission;
+    if (!admission.admits(this.#closing !== null)) {
       if (this.#unixPath === null) accepted.resetAndDestroy();
       else accepted.destroy();
       return;
     }
-    let protocol: Protocol;
-    try {
-      protocol = this.#createProtocol();
-    } catch (error) {
-      accepted.destroy();
-      reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
-      return;
-    }
+    const protocol = admission.makeProtocol();
+    if (protocol === null) return void accepted.destroy();
     const { reads, readMode } = this.#host;
     const remade = readMode === "shared" ? remake(accepted, reads) : null;
     const socket = remade ?? adopt(accepted);
@@ -169,8 +152,7 @@ export class NativeListener implements Listener {
       remade === null ? "events" : "shared",
       this.#onConnectionClosed,
     );
-    this.#accepted++;
-    this.#open++;
+    admission.opened();
     transport.start();
   }
 }

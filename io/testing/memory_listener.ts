@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { Admission } from "../admission.ts";
 import type { Addr, Listener, ListenerStats, ListenOptions, Protocol } from "../selector.ts";
-import { reportUncaught } from "../report_uncaught.ts";
 
 /** 16,384, as on the native selector. */
 const CONNECTIONS_MAX_DEFAULT = 16_384;
@@ -12,12 +12,8 @@ const CONNECTIONS_MAX_DEFAULT = 16_384;
 /** See the module's text. */
 export class MemoryListener implements Listener {
   readonly addr: Addr;
-  readonly #createProtocol: () => Protocol;
-  readonly #connectionsMax: number;
+  readonly #admission: Admission;
   readonly #onClose: (listener: MemoryListener) => void;
-  #accepted = 0;
-  #refused = 0;
-  #open = 0;
 
   /** Binds nothing by itself: the selector registers it. */
   constructor(
@@ -37,36 +33,25 @@ export class MemoryListener implements Listener {
       throw new RangeError(`Cannot listen: backlog must be an integer from 1 on, not ${backlog}`);
     }
     this.addr = addr;
-    this.#createProtocol = createProtocol;
-    this.#connectionsMax = connectionsMax;
+    this.#admission = new Admission(connectionsMax, createProtocol);
     this.#onClose = onClose;
   }
 
   get stats(): ListenerStats {
-    return { accepted: this.#accepted, refused: this.#refused, open: this.#open, acceptErrors: 0 };
+    return this.#admission.stats;
   }
 
   /** Makes the protocol of a connection that arrived and counts it; `null` when the connection is refused. */
   accept(): Protocol | null {
-    if (this.#open >= this.#connectionsMax) {
-      this.#refused++;
-      return null;
-    }
-    let protocol: Protocol;
-    try {
-      protocol = this.#createProtocol();
-    } catch (error) {
-      reportUncaught(error); // Not this connection's fault but the program's, and nobody waits for it here.
-      return null;
-    }
-    this.#accepted++;
-    this.#open++;
+    const admission = this.#admission;
+    const protocol = admission.admits(false) ? admission.makeProtocol() : null;
+    if (protocol !== null) admission.opened();
     return protocol;
   }
 
   /** Counts a connection out. */
   dismiss(): void {
-    this.#open--;
+    this.#admission.closed();
   }
 
   close(): Promise<void> {

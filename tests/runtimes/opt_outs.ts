@@ -142,6 +142,7 @@ const OPT_OUTS: readonly OptOut[] = [
   optOut(BUN, "server/response_sender_test.ts: HEAD for a Response of many bytes *", BUN_RESPONSE),
   optOut(BUN, "server/sse/event_source_test.ts: *", BUN_EVENT_SOURCE),
   optOut(NODE, "server/sse/event_source_test.ts: the decoder gives *", NODE_EVENT_SOURCE),
+  optOut(BUN, "io/admission_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
   optOut(BUN, "io/listen_test.ts: an error listener that throws *", BUN_UNCAUGHT),
   optOut(BUN, "io/report_uncaught_test.ts: *", BUN_UNCAUGHT),
   optOut(BUN, "io/testing/memory_listener_test.ts: a protocol that cannot be made *", BUN_UNCAUGHT),
