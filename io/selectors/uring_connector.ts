@@ -98,10 +98,9 @@ export class UringConnector extends ConnectAttempt implements UringOwner {
   }
 
   #tryPath(path: string): void {
-    if (this.#address.setPath(path)) this.#try(AF_UNIX);
-    else {queueMicrotask(() =>
-        this.fail(new UnreachableError(this.target, "the path is too long or has a NUL"))
-      );}
+    if (this.#address.setPath(path)) return this.#try(AF_UNIX);
+    const error = new UnreachableError(this.target, "the path is too long or has a NUL");
+    queueMicrotask(() => this.fail(error));
   }
 
   #try(family: number): void {

@@ -166,6 +166,15 @@ function connectingContract({ test }: Subject): void {
     }
   });
 
+  test("a timeout that makes no sense is refused", async (selector) => {
+    for (const timeoutMs of [-1, NaN, Infinity]) {
+      await assertRejects(
+        () => selector.connect({ hostname: "127.0.0.1", port: 1, timeoutMs }, () => new Recorder()),
+        RangeError,
+      );
+    }
+  });
+
   test("an unknown name cannot be reached", async (selector) => {
     await assertRejects(
       () => selector.connect({ hostname: "no-such-host.invalid", port: 80 }, () => new Recorder()),
