@@ -97,7 +97,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
         new ResourceExhaustedError("Cannot accept the connection", "its address has too many"),
       );
     }
-    if (server.draining !== null) return this.#close();
+    if (server.draining !== null) return this.end();
     this.phases.firstByte(server.time.now());
   }
 
@@ -142,7 +142,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     if (this.#state !== OPEN) return;
     if (this.#pipeline.isIdle) {
       this.#server.draining!.idle++;
-      this.#close();
+      this.end(); // Not `close`: the next request may be on its way.
     } else this.#pipeline.beginDraining();
   }
 

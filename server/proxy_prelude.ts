@@ -112,7 +112,7 @@ export class ProxyPrelude implements Protocol, ServerConnection {
 
   beginDraining(): void {
     this.#server.draining!.idle++;
-    this.#transport!.close();
+    this.#handOver(null); // It ends as any other does, so that what is on its way meets no reset.
   }
 
   cutStream(): void {}

@@ -1,9 +1,14 @@
 /**
  * Stops a server in stages, and tells what became of everything that was in progress.
  *
- * Strategy: no new connections; idle ones are closed at once; requests in flight are answered with `Connection: close`;
+ * Strategy: no new connections; idle ones get our FIN at once; requests in flight are answered with `Connection: close`;
  * every exchange's `info.draining` aborts and producers hear `onDraining`, so that streams can say goodbye. Streams that
  * are still there after `streamGraceMs` are cut, everything else after `graceMs`.
+ *
+ * Who is idle may have sent its next request already: the FIN crosses it on the way, or it lies in the kernel, unread. To close
+ * would reset the connection for that, and the client could not tell what became of its request. So idle connections linger
+ * as after a last response, for 300 ms at most if the client does not close: it sees an end without an answer, upon which it
+ * may send again what is idempotent (RFC 9112 §9.3.1, §9.6).
  *
  * Invariants: it never hangs. What is cut is aborted, which needs nothing of the peer. A second call joins the first;
  * it can only shorten what is left of the time.
@@ -34,7 +39,7 @@ export interface ShutdownReport {
   readonly cut: number;
   /** Requests and streams whose client left meanwhile. */
   readonly left: number;
-  /** Connections without a request, closed at once. */
+  /** Connections without a request, ended at once. */
   readonly idle: number;
   /** How long it took, milliseconds. */
   readonly elapsedMs: number;

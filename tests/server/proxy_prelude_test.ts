@@ -132,6 +132,20 @@ Deno.test("a shutdown closes connections whose header has not come, and counts t
   assertEquals([client.end, (await report).idle], ["closed", 1]);
 });
 
+Deno.test("what comes after that is dropped, for a moment, so that the proxy sees an end and no reset", async () => {
+  await using http = new MemoryHttp(addresses, trusting);
+  const client = await http.connect();
+  client.keepsOpen = true;
+  const report = http.server.shutdown();
+  await http.settle();
+  client.send(HEADER + GET);
+  await http.settle();
+  assertEquals([client.hasEnded, client.end, client.text], [true, "open", ""]);
+  await http.advance(400);
+  const { idle, finished, cut } = await report;
+  assertEquals([idle, finished, cut, http.server.stats.requestsTotal], [1, 0, 0, 0]);
+});
+
 Deno.test("a header is due from trusted addresses and from Unix sockets alone", () => {
   const rule = new ProxyRule({ trusted: ["10.0.0.0/8", "::1"] });
   assertEquals(rule.due(from({ transport: "tcp", hostname: "10.9.9.9", port: 1 })), "header");

@@ -1,10 +1,23 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { UnsupportedError } from "../../io/errors.ts";
+import { openSelector, type SelectorKind } from "../../io/open_selector.ts";
 import type { BodyWriter } from "../../server/body_writer.ts";
 import { Reply } from "../../server/reply.ts";
 import { serve } from "../../server/serve.ts";
+import type { ShutdownReport } from "../../server/shutdown.ts";
 import { EventHub } from "../../server/sse/event_hub.ts";
 import { MemoryHttp, parseResponse } from "../support/memory_http.ts";
 import { RawClient } from "../support/raw_client.ts";
+import type { LateAnswer, LateClientData } from "./late_client.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const never = () => new Promise<Response>(() => {});
@@ -37,6 +50,23 @@ Deno.test("idle connections are closed at once, and no new ones are accepted", a
   assertEquals(await report, { finished: 0, ended: 0, cut: 0, left: 0, idle: 2, elapsedMs: 0 });
   assertEquals([fresh.end, kept.end], ["closed", "closed"]);
   await assertRejects(() => http.connect());
+});
+
+Deno.test("idle clients that do not close hold the shutdown up for a moment only, and what they send is dropped", async () => {
+  let requests = 0;
+  await using http = new MemoryHttp(() => new Reply(`${++requests}`), { deadlines: { lingerMs: 60_000 } });
+  const client = await http.connect();
+  client.keepsOpen = true;
+  client.send(GET);
+  await http.settle();
+  const report = http.server.shutdown();
+  await http.settle();
+  assert(client.hasEnded, "the FIN comes at once");
+  client.send(GET);
+  await http.advance(1_000);
+  const { idle, finished, left, elapsedMs } = await report;
+  assertEquals({ idle, finished, left, requests }, { idle: 1, finished: 0, left: 0, requests: 1 });
+  assert(elapsedMs >= 300 && elapsedMs < 400);
 });
 
 Deno.test("what is in flight is answered with Connection: close, also a request whose head is still coming", async () => {
@@ -244,6 +274,56 @@ Deno.test("a connection that a handler took over hears draining, and is cut afte
   await http.advance(1_100);
   assertEquals([client.text, client.end, (await report).cut], ["mine", "reset", 1]);
 });
+
+/** A thread with `count` idle connections, and what came back on them of a request that the server had not read when it stopped. */
+async function stopWithUnread(kind: SelectorKind, count: number): Promise<[LateAnswer[], ShutdownReport]> {
+  await using selector = openSelector({ kind });
+  const handler = async (request: Request) => {
+    await request.text();
+    return new Reply(new URL(request.url).pathname);
+  };
+  const server = serve({ selector, port: 0, hostname: "127.0.0.1", onListen() {} }, handler);
+  const signal = new Int32Array(new SharedArrayBuffer(8));
+  const workerData: LateClientData = { port: server.addr.port, count, signal };
+  const worker = new Worker(new URL("./late_client.ts", import.meta.url), { workerData });
+  const exited = once(worker, "exit");
+  await once(worker, "message");
+  Atomics.store(signal, 0, 1);
+  Atomics.notify(signal, 0);
+  const answers = once(worker, "message");
+  assertNotEquals(Atomics.wait(signal, 1, 0, 60_000), "timed-out"); // Nothing is read meanwhile.
+  const stopped = server.shutdown({ graceMs: 60_000 });
+  const [came] = await answers;
+  const report = await stopped;
+  await exited;
+  return [came, report];
+}
+
+for (const kind of ["native", "epoll", "uring"] as const) {
+  Deno.test(`a request that lies unread in the kernel when the server stops meets no reset: ${kind}`, async () => {
+    let answers: LateAnswer[];
+    let report: ShutdownReport;
+    try {
+      [answers, report] = await stopWithUnread(kind, 20);
+    } catch (error) {
+      if (error instanceof UnsupportedError) return; // Not every selector opens everywhere.
+      throw error;
+    }
+    const answered = answers.filter(({ text }) => text !== "");
+    for (const { text } of answered) {
+      const { status, headers, body } = parseResponse(text);
+      assertEquals([status, headers.get("connection"), body], [200, "close", "/late"]);
+    }
+    assertEquals(answers.map(({ end }) => end), new Array(20).fill("end"));
+    const { finished, cut, left, idle } = report;
+    assertEquals({ finished, cut, left, idle }, {
+      finished: answered.length,
+      cut: 0,
+      left: 0,
+      idle: 20 - answered.length,
+    });
+  });
+}
 
 Deno.test("with 100 event streams, 100 idle connections, 50 requests in flight and 10 stalled readers it stops in time", async () => {
   const answer = Promise.withResolvers<void>();
