@@ -269,9 +269,12 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   }
 
   bodyWanted(exchange: Exchange): void {
-    if (!exchange.awaitsContinue || exchange.phase !== WAITING) return;
-    exchange.awaitsContinue = false;
-    this.sendInterim(exchange, CONTINUE);
+    if (!exchange.awaitsContinue || this.intake.incoming !== exchange) return;
+    // Behind the head of the response there is no room for it; the client may send the body then, or not (RFC 9110 §10.1.1).
+    if (exchange.phase === WAITING || exchange.phase === READY) {
+      exchange.awaitsContinue = false;
+      this.sendInterim(exchange, CONTINUE);
+    }
     this.#link.phases.body(this.#server.time.now());
   }
 
@@ -344,7 +347,8 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     exchange.body = new IncomingBody(exchange, framing.kind === "length" ? framing.length : null);
     exchange.awaitsContinue = head.expectsContinue;
     this.intake.expectBody(exchange);
-    if (!head.expectsContinue) this.#link.phases.body(this.#now);
+    if (head.expectsContinue) this.#link.phases.none(); // It is the handler who is waited for.
+    else this.#link.phases.body(this.#now);
   }
 
   /** Waits for what a handler promised. */

@@ -49,6 +49,74 @@ Deno.test("a client that does not wait for 100 gets none", async () => {
   ]);
 });
 
+const EXPECTING = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+
+/** How a request that waits for 100 may come: alone, behind another one, in two parts. */
+const ARRIVALS: Readonly<Record<string, readonly string[]>> = {
+  firstByteMs: [EXPECTING],
+  keepAliveMs: [get("/"), EXPECTING],
+  headMs: [EXPECTING.slice(0, 10), EXPECTING.slice(10)],
+};
+
+for (const [deadline, pieces] of Object.entries(ARRIVALS)) {
+  Deno.test(`while a client waits for 100 it is the handler who is waited for: ${deadline} is over`, async () => {
+    const read = Promise.withResolvers<void>();
+    await using http = new MemoryHttp(async (request) => {
+      if (request.method === "GET") return new Reply("first");
+      await read.promise;
+      return new Reply(await request.text());
+    }, { deadlines: { firstByteMs: 1_000, keepAliveMs: 1_000, headMs: 1_000, handlerMs: 60_000 } });
+    const client = await http.connect();
+    for (const piece of pieces) {
+      client.take();
+      client.send(piece);
+      await http.settle();
+    }
+    await http.advance(30_000);
+    assertEquals([client.end, client.text], ["open", ""]);
+    read.resolve();
+    await http.settle();
+    assertEquals(client.take(), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("hi");
+    await http.settle();
+    const { status, body, headers } = parseResponse(client.text);
+    assertEquals([status, body, headers.get("connection")], [200, "hi", null]);
+  });
+}
+
+Deno.test("a response that is made of the request's body asks for it, and gets it", async () => {
+  await using http = new MemoryHttp((request) => new Response(request.body));
+  const client = await http.connect();
+  client.send(EXPECTING);
+  await http.settle();
+  assert(client.text.startsWith("HTTP/1.1 100 Continue\r\n\r\n"), client.text);
+  client.send("hi");
+  await http.settle();
+  const [interim, final] = responsesIn(client.text);
+  assertEquals([interim!.status, final!.status, final!.body], [100, 200, "hi"]);
+});
+
+Deno.test("a body that is read only after the head is due as any other, though no 100 can be sent", async () => {
+  const failure = Promise.withResolvers<unknown>();
+  await using http = new MemoryHttp((request) =>
+    new Reply({
+      start(writer) {
+        writer.writeText("begun");
+        request.text().catch((error) => {
+          failure.resolve(error);
+          writer.end();
+        });
+      },
+    }), { deadlines: { bodyIdleMs: 1_000 } });
+  const client = await http.connect();
+  client.send(EXPECTING);
+  await http.settle();
+  await http.advance(1_100);
+  assertEquals((await failure.promise as Error).name, "DeadlineExceededError");
+  assertEquals([responsesIn(client.text).length, client.end], [1, "closed"]);
+  assertEquals(http.server.stats.deadlinesPassed.bodyIdle, 1);
+});
+
 Deno.test("a short body nobody read is dropped and the connection goes on; a long one ends it", async () => {
   await using http = new MemoryHttp(() => new Reply("did not read"), {
     limits: { unreadBodyBytesMax: 1_000 },

@@ -260,6 +260,8 @@ for (const [when, wait] of [["at once", null], ["later", () => new Promise<void>
     assertEquals(clients[0]!.end, "closed");
     const report = http.server.shutdown();
     await http.settle();
+    assertEquals([clients[1]!.hasEnded, clients[1]!.end], [true, "open"]);
+    await http.advance(400); // It does not close: the server does, when it has lingered.
     assertEquals([(await report).idle, http.server.stats.connectionsOpen], [1, 0]);
   });
 }
