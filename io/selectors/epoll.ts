@@ -167,6 +167,7 @@ export class EpollSelector implements Selector, EpollListenerHost, EpollConnectH
 
   /** Part of `EventSource`. */
   dispatch(isShared: boolean): number {
+    this.buffers.reader.openTurn();
     return this.poll.dispatch(this.#visit, 0, isShared ? SHARED_EVENTS_MAX : EVENTS_MAX);
   }
 

@@ -2,7 +2,7 @@
  * One connection on a socket of our own, ready or not as epoll says: the driver of the `epoll` selector.
  *
  * Strategy:
- * - Reads: one `recv` an event, into the buffer all connections share. Level-triggered: what is left is reported again.
+ * - Reads: one `recv` an event, and more for who has much (see direct_read.ts). Level-triggered: what is left is reported again.
  *   Pausing costs nothing until bytes come; only then the kernel is told not to report them.
  * - Writes: tried at once. What the kernel does not take waits in the queue for `EVENT_WRITE`; one that had to wait is
  *   asked for until an event finds nothing more to send.
@@ -17,19 +17,15 @@
 import { SHUT_WR, SO_ERROR, SOL_SOCKET } from "../ffi/constants.ts";
 import { EAGAIN, EINTR } from "../ffi/errno.ts";
 import type { Libc } from "../ffi/libc.ts";
-import type { Size } from "../ffi/load.ts";
-import { FrontView } from "../front_view.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
+import { DirectReader, type ReadTaker } from "./direct_read.ts";
 import { DirectSender, lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
 import { closeWithReset } from "./owned_socket.ts";
 import { type EpollSet, EVENT_READ, EVENT_WRITE } from "./epoll_set.ts";
 import type { WaitingLoop } from "./waiting_loop.ts";
-
-/** 64 KiB per read: what one system call usually finds on a fast link; larger ones gained nothing measurable. */
-const READ_BYTES = 64 * 1024;
 
 /** What is registered with the poll set. */
 export interface Pollable {
@@ -50,12 +46,8 @@ export interface EpollHost {
 
 /** Memory that is used during one call only. */
 export class SharedBuffers {
-  /** What all sockets read into. */
-  readonly read: Uint8Array<ArrayBuffer> = new Uint8Array(READ_BYTES);
-  /** Views of what was read into it. */
-  readonly readView: FrontView = new FrontView(this.read);
-  /** Its length. */
-  readonly readSize: Size;
+  /** How all sockets read. */
+  readonly reader: DirectReader;
   /** How all sockets send. */
   readonly sender: DirectSender;
   /** An `int` that the kernel writes. */
@@ -65,7 +57,7 @@ export class SharedBuffers {
 
   /** @param libc to learn addresses */
   constructor(libc: Libc) {
-    this.readSize = libc.size(READ_BYTES);
+    this.reader = new DirectReader(libc);
     this.sender = new DirectSender(libc);
   }
 }
@@ -79,7 +71,7 @@ export function takeSocketError({ libc, buffers }: EpollHost, fd: number): numbe
 }
 
 /** A transport on a non-blocking socket; see the module's text. */
-export class EpollTransport extends TransportBase implements Pollable {
+export class EpollTransport extends TransportBase implements Pollable, ReadTaker {
   readonly #host: EpollHost;
   readonly #libc: Libc;
   readonly #fd: number;
@@ -116,6 +108,12 @@ export class EpollTransport extends TransportBase implements Pollable {
     if (events === 0) return this.#fail(takeSocketError(this.#host, this.#fd));
     if ((events & EVENT_WRITE) !== 0) this.#sendOn();
     if ((events & EVENT_READ) !== 0 && !this.#isOver) this.#read();
+  }
+
+  /** Part of `ReadTaker`. */
+  takeRead(bytes: Uint8Array): boolean {
+    this.received(bytes);
+    return this.isReading && !this.isClosing && !this.#isOver;
   }
 
   protected override sendOne(bytes: Uint8Array): number {
@@ -158,15 +156,13 @@ export class EpollTransport extends TransportBase implements Pollable {
 
   #read(): void {
     if (!this.isReading || this.isClosing) return this.#setInterest(this.#interest & ~EVENT_READ);
-    const { read, readSize } = this.#host.buffers;
-    const count = this.#libc.call.recv(this.#fd, read, readSize, 0);
-    if (count > 0) return this.received(this.#host.buffers.readView.front(count));
-    if (count === 0) {
+    const result = this.#host.buffers.reader.read(this.#fd, this);
+    if (result > 0) return;
+    if (result === 0) {
       this.#setInterest(this.#interest & ~EVENT_READ);
       return this.end();
     }
-    const errno = this.#libc.errno();
-    if (errno !== EAGAIN && errno !== EINTR) this.#fail(errno);
+    if (result !== -EAGAIN && result !== -EINTR) this.#fail(-result);
   }
 
   /** There is room to send: sends, and stops asking when nothing more waits. */

@@ -9,6 +9,7 @@
 import type { Libc } from "../ffi/libc.ts";
 import { CQE, OP, SQE } from "../ffi/uring_layout.ts";
 import type { TransportHub } from "../transport_hub.ts";
+import type { DirectReader } from "./direct_read.ts";
 import type { DirectSender } from "./direct_send.ts";
 import type { PinnedArena } from "./uring_arena.ts";
 import type { ReceiveBuffers } from "./uring_buffers.ts";
@@ -18,7 +19,16 @@ import type { Ring } from "./uring_ring.ts";
 import type { WaitingLoop } from "./waiting_loop.ts";
 
 /** What completed; the upper half of what an entry is told by. */
-export const KIND = { receive: 1, send: 2, close: 3, cancel: 4, poll: 5, accept: 6, connect: 7 } as const;
+export const KIND = {
+  receive: 1,
+  send: 2,
+  close: 3,
+  cancel: 4,
+  poll: 5,
+  accept: 6,
+  connect: 7,
+  arrival: 8,
+} as const;
 
 /** Flags of an `asyncCancel`: everything of a descriptor. */
 export const CANCEL_ALL_OF_DESCRIPTOR = 1 | 2;
@@ -44,6 +54,8 @@ export interface UringHost {
   readonly pool: PinnedPool;
   readonly buffers: ReceiveBuffers;
   readonly messages: UringMessages;
+  /** Reads for who receives much. */
+  readonly reader: DirectReader;
   /** Sends what the kernel must not read later. */
   readonly sender: DirectSender;
   /** The owners of entries. */
