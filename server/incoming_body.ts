@@ -2,9 +2,9 @@
  * A body on its way in: between the connection that receives it and whoever reads it, with a bound on what waits.
  *
  * Strategy: while a consumer takes bytes they pass through without a copy. While nobody does (nobody reads yet, the
- * consumer paused, or gathers what is small) they are copied into one contiguous buffer; at the high mark the owner is told to stop receiving,
- * at the low mark to go on. One buffer instead of a list of chunks, because a peer that sends single bytes must not
- * cost more memory than one that sends blocks.
+ * consumer paused, or gathers what is small) they are copied; at the high mark the owner is told to stop receiving, at the low
+ * mark to go on. What is small goes into one contiguous buffer, because a peer that sends single bytes must not cost more memory
+ * than one that sends blocks; a block becomes a chunk of its own, which need not be cleared first, nor copied again to grow.
  *
  * Invariants: at most the high mark plus what one receive delivers is held. A body that failed never ends, and what
  * was held of it is dropped: nobody can take a part for the whole. The consumer hears exactly one of `end` and
@@ -43,7 +43,7 @@ const HIGH_BYTES_DEFAULT = 64 * 1024;
 /** A first buffer: a small form or JSON document fits, and an idle connection has none at all. */
 const BUFFER_BYTES_MIN = 1024;
 
-/** 16 KiB: what comes after so much is likely as much again, so a buffer is made for all that it may hold. */
+/** 16 KiB: a block. After so much, as much again is likely, so a buffer is made for all that it may hold. */
 const LARGE_BYTES = 16 * 1024;
 
 /** Settled: what follows it runs when the turn's calls are over. */
@@ -51,6 +51,8 @@ const TURN = Promise.resolve();
 
 /** Shared by all bodies that hold nothing. */
 const NOTHING = new Uint8Array(0);
+/** Shared by all bodies that hold no chunk; nothing is ever in it. */
+const NO_CHUNKS: Uint8Array[] = [];
 
 /**
  * A request's body (or a response's, in a client) while it comes in.
@@ -76,9 +78,12 @@ export class IncomingBody implements BodySource, BodyFlow {
   readonly #owner: IncomingBodyOwner;
   readonly #highBytes: number;
   #consumer: BodyConsumer | null = null;
-  /** Bytes that wait, from `#start` to `#end` of `#buffer`. */
+  /** Chunks that wait, and before whatever `#buffer` has. */
+  #chunks: Uint8Array[] = NO_CHUNKS;
+  /** Bytes of them. */
+  #chunkBytes = 0;
+  /** Bytes that wait, up to `#end`. */
   #buffer: Uint8Array = NOTHING;
-  #start = 0;
   #end = 0;
   #receivedBytes = 0;
   #isUsed = false;
@@ -132,7 +137,7 @@ export class IncomingBody implements BodySource, BodyFlow {
 
   /** Bytes that wait for the reader. */
   get bufferedBytes(): number {
-    return this.#end - this.#start;
+    return this.#chunkBytes + this.#end;
   }
 
   // ---- the connection's side --------------------------------------------------------------------------------------
@@ -144,7 +149,7 @@ export class IncomingBody implements BodySource, BodyFlow {
     const consumer = this.#consumer;
     const isTaken = consumer !== null && !this.#isPaused && !this.#isDelivering;
     const gathersBelow = consumer?.gathersBelowBytes ?? 0;
-    if (isTaken && this.#end === this.#start && bytes.length >= gathersBelow) {
+    if (isTaken && this.bufferedBytes === 0 && bytes.length >= gathersBelow) {
       return this.#deliver(bytes, false);
     }
     this.#keep(bytes);
@@ -238,11 +243,11 @@ export class IncomingBody implements BodySource, BodyFlow {
   /** Delivers what waits, then the end or the failure, as far as the consumer lets it. */
   #flush(): void {
     if (this.#isDelivering || this.#consumer === null) return;
-    while (this.#end > this.#start && !this.#isPaused && !this.#isOver && this.#failure === null) {
-      const waiting = this.#buffer.subarray(this.#start, this.#end);
-      // The buffer is the consumer's from now on: what is pushed meanwhile goes to a new one.
-      this.#drop();
-      this.#deliver(waiting, true);
+    while (this.bufferedBytes > 0 && !this.#isPaused && !this.#isOver && this.#failure === null) {
+      if (this.#chunkBytes === 0) this.#closeBuffer();
+      const chunk = this.#chunks.shift()!;
+      this.#chunkBytes -= chunk.length;
+      this.#deliver(chunk, true);
     }
     if (this.#isOwnerPaused && this.bufferedBytes <= this.#highBytes / 4) {
       this.#isOwnerPaused = false;
@@ -290,30 +295,47 @@ export class IncomingBody implements BodySource, BodyFlow {
     return Math.min(this.#highBytes, left);
   }
 
-  /** Appends to the buffer, which grows by doubling; for a body that is large it is made as large as it may be. */
+  /** Keeps a copy: a chunk if it is large, else at the buffer's end. */
   #keep(bytes: Uint8Array): void {
-    const { length } = bytes;
-    if (this.#end + length > this.#buffer.length) {
-      const waiting = this.#buffer.subarray(this.#start, this.#end);
-      // Above the mark too: a read in many tiny chunks would be copied as a whole for every byte.
-      const size = Math.max(
-        BUFFER_BYTES_MIN,
-        waiting.length + length,
-        2 * waiting.length,
-        this.#expectedBytes(length),
-      );
-      this.#buffer = new Uint8Array(size);
-      this.#buffer.set(waiting);
-      this.#start = 0;
-      this.#end = waiting.length;
+    if (bytes.length >= LARGE_BYTES) {
+      this.#closeBuffer();
+      this.#keepChunk(new Uint8Array(bytes)); // Not `slice`: V8 has it clear the memory before it copies.
+      return;
     }
+    this.#makeRoom(bytes.length);
     this.#buffer.set(bytes, this.#end);
-    this.#end += length;
+    this.#end += bytes.length;
+  }
+
+  /** The buffer grows by doubling; for a body that is large it is made as large as it may be. */
+  #makeRoom(length: number): void {
+    const end = this.#end;
+    if (end + length <= this.#buffer.length) return;
+    // Above the mark too: a read in many tiny chunks would be copied as a whole for every byte.
+    const size = Math.max(BUFFER_BYTES_MIN, end + length, 2 * end, this.#expectedBytes(length));
+    const buffer = new Uint8Array(size);
+    buffer.set(this.#buffer.subarray(0, end));
+    this.#buffer = buffer;
+  }
+
+  #keepChunk(chunk: Uint8Array): void {
+    if (this.#chunks === NO_CHUNKS) this.#chunks = [];
+    this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.length;
+  }
+
+  /** Makes a chunk of what the buffer has: what comes goes to a new one. */
+  #closeBuffer(): void {
+    if (this.#end === 0) return;
+    this.#keepChunk(this.#buffer.subarray(0, this.#end));
+    this.#buffer = NOTHING;
+    this.#end = 0;
   }
 
   #drop(): void {
+    this.#chunks = NO_CHUNKS;
+    this.#chunkBytes = 0;
     this.#buffer = NOTHING;
-    this.#start = 0;
     this.#end = 0;
   }
 }
