@@ -139,11 +139,13 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   beginDraining(): void {
     if (this.#state === TAKEN_OVER) this.#hijacker!.beginDraining();
     if (this.#state === LINGERING) this.#awaitEnd();
-    if (this.#state !== OPEN) return;
-    if (this.#pipeline.isIdle) {
-      this.#server.draining!.idle++;
-      this.end(); // Not `close`: the next request may be on its way.
-    } else this.#pipeline.beginDraining();
+    if (this.#state === OPEN) this.#pipeline.beginDraining();
+  }
+
+  endIdle(): void {
+    if (this.#state !== OPEN || !this.#pipeline.isIdle) return;
+    this.#server.draining!.idle++;
+    this.end(); // Not `close`: the next request may be on its way.
   }
 
   cutStream(reason: Error): void {

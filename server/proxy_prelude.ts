@@ -115,6 +115,8 @@ export class ProxyPrelude implements Protocol, ServerConnection {
     this.#handOver(null); // It ends as any other does, so that what is on its way meets no reset.
   }
 
+  endIdle(): void {}
+
   cutStream(): void {}
 
   cut(reason: Error): void {

@@ -33,8 +33,10 @@ export interface ShutdownCounts {
 
 /** One connection, as the server sees it. */
 export interface ServerConnection {
-  /** The server begins to stop: closes at once if idle, else tells its exchanges. */
+  /** The server begins to stop: tells the exchanges. */
   beginDraining(): void;
+  /** The server, which stops, has looked for requests that had come: ends the connection if it is idle. */
+  endIdle(): void;
   /** Cuts the connection if it is sending a stream (see `BodyProducer.kind`). */
   cutStream(reason: Error): void;
   /** Cuts the connection with all that is on it. */

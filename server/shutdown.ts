@@ -1,14 +1,15 @@
 /**
  * Stops a server in stages, and tells what became of everything that was in progress.
  *
- * Strategy: no new connections; idle ones get our FIN at once; requests in flight are answered with `Connection: close`;
+ * Strategy: no new connections; idle ones get our FIN after a last look; requests in flight are answered with `Connection: close`;
  * every exchange's `info.draining` aborts and producers hear `onDraining`, so that streams can say goodbye. Streams that
  * are still there after `streamGraceMs` are cut, everything else after `graceMs`.
  *
- * Who is idle may have sent its next request already: the FIN crosses it on the way, or it lies in the kernel, unread. To close
- * would reset the connection for that, and the client could not tell what became of its request. So idle connections linger
- * as after a last response, for 300 ms at most if the client does not close: it sees an end without an answer, upon which it
- * may send again what is idempotent (RFC 9112 §9.3.1, §9.6).
+ * Who is idle may have sent its next request already: it lies in the kernel, unread (under load that is nearly everybody), or
+ * crosses our FIN on the way. So the sockets are looked at once more, until two looks in a row bring no request: some
+ * milliseconds. What comes is answered with `Connection: close`. Then the idle ones linger as after a last response, for 300 ms
+ * at most if the client does not close: a close would reset them for what is on its way, and so the client sees an end without an
+ * answer, upon which it may send again what is idempotent (RFC 9112 §9.3.1, §9.6).
  *
  * Invariants: it never hangs. What is cut is aborted, which needs nothing of the peer. A second call joins the first;
  * it can only shorten what is left of the time.
@@ -39,7 +40,7 @@ export interface ShutdownReport {
   readonly cut: number;
   /** Requests and streams whose client left meanwhile. */
   readonly left: number;
-  /** Connections without a request, ended at once. */
+  /** Connections without a request, ended when none had come. */
   readonly idle: number;
   /** How long it took, milliseconds. */
   readonly elapsedMs: number;
@@ -51,6 +52,12 @@ const GRACE_MS_DEFAULT = 10_000;
 /** See `ShutdownOptions.streamGraceMs`: longer than a round trip, with room for a last event. */
 const STREAM_GRACE_MS_DEFAULT = 2_000;
 
+/** Looks without a request before idle connections end. One turn may only find that a socket is ready, the next one reads it. */
+const QUIET_LOOKS = 2;
+
+/** 50 looks at most: each takes a turn of the event loop, 1 ms to 2 ms or, busy with what the look before found, a little more. */
+const LOOKS_MAX = 50;
+
 /** A server's stop; made by the first `shutdown()`. */
 export class Shutdown {
   readonly #server: ServerContext;
@@ -60,6 +67,11 @@ export class Shutdown {
   readonly #streamTimer: Timer;
   #graceEndsMs = Infinity;
   #streamGraceEndsMs = Infinity;
+  /** The next look; `null` when there is none. */
+  #wake: unknown = null;
+  #looks = 0;
+  #quietLooks = 0;
+  #requestsSeen: number;
 
   /** Begins: the caller has stopped to accept. */
   constructor(server: ServerContext) {
@@ -70,6 +82,8 @@ export class Shutdown {
     server.draining = { finished: 0, ended: 0, cut: 0, left: 0, idle: 0 };
     server.onConnectionGone = () => this.#check();
     for (const connection of [...server.connections]) connection.beginDraining();
+    this.#requestsSeen = server.stats.requestsTotal;
+    if (server.connections.size > 0) this.#look();
   }
 
   /** Resolves with the report when nothing is left. */
@@ -93,16 +107,40 @@ export class Shutdown {
     this.#check();
   }
 
+  /** Gives what has come but was not read a turn of the event loop, and another one if that brought requests. */
+  #look(): void {
+    this.#wake = this.#server.clock.setWake(0, () => {
+      this.#wake = null;
+      const { requestsTotal } = this.#server.stats;
+      this.#quietLooks = requestsTotal === this.#requestsSeen ? this.#quietLooks + 1 : 0;
+      this.#requestsSeen = requestsTotal;
+      if (this.#quietLooks < QUIET_LOOKS && ++this.#looks < LOOKS_MAX) this.#look();
+      else this.#endIdle();
+    });
+  }
+
+  #endLooking(): void {
+    if (this.#wake !== null) this.#server.clock.clearWake(this.#wake);
+    this.#wake = null;
+  }
+
+  #endIdle(): void {
+    this.#endLooking();
+    for (const connection of [...this.#server.connections]) connection.endIdle();
+  }
+
   #cutStreams(): void {
     for (const connection of [...this.#server.connections]) connection.cutStream(new ServerStoppedError());
   }
 
   #cutAll(): void {
+    this.#endIdle();
     for (const connection of [...this.#server.connections]) connection.cut(new ServerStoppedError());
   }
 
   #check(): void {
     if (this.#server.connections.size > 0) return;
+    this.#endLooking();
     this.#graceTimer.cancel();
     this.#streamTimer.cancel();
     const elapsedMs = this.#server.clock.now() - this.#startedMs;

@@ -52,6 +52,35 @@ Deno.test("idle connections are closed at once, and no new ones are accepted", a
   await assertRejects(() => http.connect());
 });
 
+Deno.test("a request that had come, but was not read, is answered; who sent none is ended", async () => {
+  await using http = new MemoryHttp(() => new Reply("x"));
+  const [asking, resting] = [await http.connect(), await http.connect()];
+  asking.send(GET);
+  const report = http.server.shutdown();
+  await http.settle();
+  const { status, headers } = parseResponse(asking.text);
+  assertEquals([status, headers.get("connection"), asking.end], [200, "close", "closed"]);
+  assertEquals([resting.text, resting.end], ["", "closed"]);
+  assertEquals(await report, { finished: 1, ended: 0, cut: 0, left: 0, idle: 1, elapsedMs: 0 });
+});
+
+Deno.test("requests that come one after another do not keep the idle ones waiting for ever", async () => {
+  const count = 100;
+  await using http = new MemoryHttp(() => new Reply("x"));
+  const clients = await Promise.all(Array.from({ length: count }, () => http.connect()));
+  const sendFrom = (index: number) => {
+    if (index === count) return;
+    clients[index]!.send(GET);
+    http.clock.setWake(0, () => sendFrom(index + 1));
+  };
+  const report = http.server.shutdown();
+  sendFrom(0);
+  await http.settle();
+  const { finished, idle, cut } = await report;
+  assertEquals([finished + idle, cut], [count, 0]);
+  assert(finished > 0 && idle > 0, `${finished} were answered, ${idle} ended`);
+});
+
 Deno.test("idle clients that do not close hold the shutdown up for a moment only, and what they send is dropped", async () => {
   let requests = 0;
   await using http = new MemoryHttp(() => new Reply(`${++requests}`), { deadlines: { lingerMs: 60_000 } });

@@ -36,6 +36,8 @@ export class MemoryHttp implements AsyncDisposable {
   readonly errors: unknown[] = [];
   readonly #memory: MemorySelector;
   readonly #clients: MemoryClient[] = [];
+  /** The clock is being moved until it resolves. */
+  #moving: Promise<void> | null = null;
 
   /** @param handler of the server @param options of the server @param faults of the network */
   constructor(handler: Handler, options: ServeOptions = {}, faults: FaultPlan = FaultPlan.none()) {
@@ -69,6 +71,7 @@ export class MemoryHttp implements AsyncDisposable {
   async settle(): Promise<void> {
     for (let i = 0; i < SETTLE_ROUNDS; i++) {
       await this.#memory.runUntilIdle();
+      await this.#move(0); // What wakes up at once.
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     await this.#memory.runUntilIdle();
@@ -76,8 +79,15 @@ export class MemoryHttp implements AsyncDisposable {
 
   /** Lets time pass, in steps small enough for what is due to happen in between. */
   async advance(ms: number): Promise<void> {
-    await this.clock.advance(ms);
+    await this.#move(ms);
     await this.settle();
+  }
+
+  /** Moves the clock, after whoever moves it now. */
+  async #move(ms: number): Promise<void> {
+    while (this.#moving !== null) await this.#moving;
+    this.#moving = this.clock.advance(ms).finally(() => this.#moving = null);
+    await this.#moving;
   }
 
   /** Stops the server and asserts that nothing is left. */
