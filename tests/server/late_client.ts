@@ -4,7 +4,6 @@
  */
 
 import { connect, type Socket } from "node:net";
-import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 
 /** What the thread is given. */
@@ -72,7 +71,6 @@ async function main({ port, count, signal }: LateClientData): Promise<void> {
   Atomics.store(signal, 1, 1);
   Atomics.notify(signal, 1);
   parentPort!.postMessage(await outcomes);
-  process.exit(0);
 }
 
 if (parentPort !== null) await main(workerData as LateClientData);

@@ -315,17 +315,19 @@ async function stopWithUnread(kind: SelectorKind, count: number): Promise<[LateA
   const signal = new Int32Array(new SharedArrayBuffer(8));
   const workerData: LateClientData = { port: server.addr.port, count, signal };
   const worker = new Worker(new URL("./late_client.ts", import.meta.url), { workerData });
-  const exited = once(worker, "exit");
-  await once(worker, "message");
-  Atomics.store(signal, 0, 1);
-  Atomics.notify(signal, 0);
-  const answers = once(worker, "message");
-  assertNotEquals(Atomics.wait(signal, 1, 0, 60_000), "timed-out"); // Nothing is read meanwhile.
-  const stopped = server.shutdown({ graceMs: 60_000 });
-  const [came] = await answers;
-  const report = await stopped;
-  await exited;
-  return [came, report];
+  try {
+    await once(worker, "message");
+    Atomics.store(signal, 0, 1);
+    Atomics.notify(signal, 0);
+    const answers = once(worker, "message");
+    assertNotEquals(Atomics.wait(signal, 1, 0, 60_000), "timed-out"); // Nothing is read meanwhile.
+    const stopped = server.shutdown({ graceMs: 60_000 });
+    const [came] = await answers;
+    return [came, await stopped];
+  } finally {
+    await worker.terminate();
+    await server.shutdown({ graceMs: 0 });
+  }
 }
 
 for (const kind of ["native", "epoll", "uring"] as const) {
