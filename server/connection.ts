@@ -209,6 +209,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     const hijacked = hijackTransport(this.transport, this.#server.timers, (reason) => {
       if (reason === null) exchange.delivered();
       else exchange.cut(reason);
+      this.#pipeline.close(reason, this.#isAborted); // A response before it may wait to be taken.
       this.#gone();
     });
     this.#hijacked = hijacked;

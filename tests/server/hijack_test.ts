@@ -241,3 +241,36 @@ Deno.test("the streams have the connection's addresses and their own deadlines",
   assertStringIncludes(line, "Cannot read");
   assertEquals(client.end, "closed");
 });
+
+for (const end of ["reset", "closed"] as const) {
+  Deno.test(`a response before the hijack that waits for its reader is told its end with the connection's: ${end}`, async () => {
+    let before: ServeInfo | null = null;
+    const go = Promise.withResolvers<void>();
+    await using http = new MemoryHttp(async (request, info) => {
+      if (new URL(request.url).pathname === "/large") {
+        before = info;
+        return new Reply("x".repeat(60_000));
+      }
+      await go.promise;
+      const { writer } = info.hijack();
+      writer.writeText("mine");
+      writer.close();
+      return ignored;
+    });
+    const client = await http.connect();
+    client.stopReading();
+    for (const path of ["/large", "/large", "/taken"]) {
+      client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await http.settle();
+    }
+    let outcome = "waits";
+    before!.completed.then(() => outcome = "closed", () => outcome = "reset");
+    go.resolve();
+    await http.settle();
+    assertEquals([outcome, http.server.stats.hijacked], ["waits", 1]);
+    if (end === "reset") client.abort();
+    else client.startReading();
+    await http.settle();
+    assertEquals([outcome, client.text.endsWith("mine")], [end, end === "closed"]);
+  });
+}
