@@ -10,6 +10,9 @@
  *
  * A body that nobody read is dropped after the response, up to a bound, so that the connection can go on.
  *
+ * What comes behind the last request that will be answered is dropped, as much as may be read ahead; then reading stops until the
+ * connection lingers.
+ *
  * Known limit: a peer that sent more ahead, or whose body nobody reads, is not known to have left before something is
  * written to it, or a deadline passes.
  *
@@ -74,6 +77,8 @@ export class RequestIntake implements MessageSink<RequestHead> {
   #isStopped = false;
   /** Whether the peer's FIN came behind what is kept. */
   #hasEnded = false;
+  /** Bytes that came behind the last request that is answered. */
+  #surplusBytes = 0;
 
   /**
    * @param owner the connection
@@ -264,7 +269,7 @@ export class RequestIntake implements MessageSink<RequestHead> {
 
   /** Keeps what came behind what is kept. */
   #keepMore(kept: Uint8Array, bytes: Uint8Array): void {
-    if (this.#isStopped && !this.#isTunnelOpen) return; // nobody will look at it
+    if (this.#isStopped) return this.#drop(bytes.length);
     const both = new Uint8Array(kept.length + bytes.length);
     both.set(kept);
     both.set(bytes, kept.length);
@@ -274,9 +279,15 @@ export class RequestIntake implements MessageSink<RequestHead> {
 
   /** Keeps what the parser did not take, unless nobody will ever look at it. */
   #keep(bytes: Uint8Array, taken: number): void {
-    if (this.#isOver()) return;
+    if (this.#isOver()) return this.#drop(bytes.length - taken);
     this.#rest = bytes.slice(taken);
     this.#steer();
+  }
+
+  /** Nobody will look at it. Who goes on sending such is pushed back until the connection ends, which may take a handler's time. */
+  #drop(bytes: number): void {
+    this.#surplusBytes += bytes;
+    if (this.#surplusBytes >= READ_AHEAD_BYTES_MAX) this.#transport!.pauseReading();
   }
 
   /** Reads from the peer, or not, as what waits allows. */

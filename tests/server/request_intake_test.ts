@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Reply } from "../../server/reply.ts";
 import { hasBody, mayBecomeTunnel } from "../../server/request_intake.ts";
 import type { RequestHead } from "../../server/http1/message.ts";
@@ -263,5 +263,34 @@ for (const [when, wait] of [["at once", null], ["later", () => new Promise<void>
     assertEquals([clients[1]!.hasEnded, clients[1]!.end], [true, "open"]);
     await http.advance(400); // It does not close: the server does, when it has lingered.
     assertEquals([(await report).idle, http.server.stats.connectionsOpen], [1, 0]);
+  });
+}
+
+/** Requests behind which nothing is answered any more, while a handler works on the first. */
+const LAST_REQUESTS: Readonly<Record<string, string>> = {
+  "a closing request": get("/", "Connection: close\r\n"),
+  "a malformed one": get("/") + "nonsense\r\n\r\n",
+};
+
+for (const [what, text] of Object.entries(LAST_REQUESTS)) {
+  Deno.test(`who floods behind ${what} is pushed back, and gets the answer`, async () => {
+    const answer = Promise.withResolvers<Response>();
+    await using http = new MemoryHttp(() => answer.promise);
+    const client = await http.connect();
+    client.send(text);
+    await http.settle();
+    for (let i = 0; i < 64; i++) {
+      client.send("x".repeat(16 * 1024));
+      await http.settle();
+    }
+    assert(
+      http.server.stats.bytesReceived < 128 * 1024,
+      `${http.server.stats.bytesReceived} bytes were read`,
+    );
+    answer.resolve(new Reply("late"));
+    await http.settle();
+    assertEquals(bodiesIn(client.text)[0], "late");
+    await http.advance(3_000);
+    assertEquals(http.server.stats.connectionsOpen, 0);
   });
 }
