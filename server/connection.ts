@@ -237,7 +237,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     switch (name) {
       case "firstByte":
       case "keepAlive":
-        return this.#close();
+        return this.end(); // Not `close`: a request may be on its way.
       case "head":
         return this.#pipeline.refuse({ status: 408, text: "The request's head took too long to arrive" });
       case "bodyIdle":

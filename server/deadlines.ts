@@ -46,7 +46,7 @@ export interface ServeDeadlines {
   readonly keepAliveMs?: number | null;
   /** For a whole request, from its head to the response's last byte; then the connection is reset. Default `null`: streams are legal. */
   readonly totalMs?: number | null;
-  /** For the peer to close after a response that ends the connection; then it is closed for it. Default 2,000: some round trips. */
+  /** For the peer to close after a response that ends the connection, or our end of an idle one; then it is closed for it. Default 2,000: some round trips. */
   readonly lingerMs?: number;
 }
 

@@ -452,3 +452,24 @@ Deno.test("a FIN during a streamed response cuts it, unless allowHalfClose", asy
     assertEquals(client.end, "closed");
   }
 });
+
+Deno.test("a request that crosses the end of an idle connection is dropped without a reset, and the connection closed after lingerMs", async () => {
+  let requests = 0;
+  const deadlines = { firstByteMs: 1_000, keepAliveMs: 1_000, lingerMs: 500 };
+  await using http = new MemoryHttp(() => new Reply(`${++requests}`), { deadlines });
+  const clients = [await http.connect(), await http.connect()];
+  for (const client of clients) client.keepsOpen = true;
+  clients[0]!.send(GET);
+  await http.settle();
+  await http.advance(1_100);
+  for (const client of clients) {
+    assertEquals([client.hasEnded, client.end], [true, "open"]);
+    client.send(GET);
+  }
+  await http.advance(300);
+  assertEquals(http.server.stats.connectionsOpen, 2);
+  await http.advance(300);
+  assertEquals([http.server.stats.connectionsOpen, ...clients.map(({ end }) => end)], [0, "open", "open"]);
+  const { firstByte, keepAlive } = http.server.stats.deadlinesPassed;
+  assertEquals([requests, firstByte, keepAlive], [1, 1, 1]);
+});
