@@ -25,7 +25,7 @@ interface Scenario extends Load {
 
 const MIB = 1 << 20;
 
-/** What is measured: plain requests at three widths, pipelining, JSON, large bodies both ways, a stream. */
+/** What is measured: plain requests at three widths, pipelining, JSON, large bodies both ways (up as one array and as a stream), a stream. */
 const SCENARIOS: readonly Scenario[] = [
   { name: "plain GET, 1 connection", path: "/plain", connections: 1 },
   { name: "plain GET, 64 connections", path: "/plain", connections: 64 },
@@ -33,7 +33,8 @@ const SCENARIOS: readonly Scenario[] = [
   { name: "plain GET, 64 connections, 16 pipelined", path: "/plain", connections: 64, pipeline: 16 },
   { name: "JSON, 64 connections", path: "/json", connections: 64 },
   { name: "1 MiB down, 16 connections", path: "/big", connections: 16 },
-  { name: "1 MiB up, 16 connections", path: "/up", connections: 16, uploadBytes: MIB },
+  { name: "1 MiB up, taken whole, 16 connections", path: "/whole", connections: 16, uploadBytes: MIB },
+  { name: "1 MiB up, piece by piece, 16 connections", path: "/up", connections: 16, uploadBytes: MIB },
   { name: "64 KiB streamed in 16 chunks, 64 connections", path: "/stream", connections: 64 },
 ];
 

@@ -25,11 +25,16 @@ function chunks(): ReadableStream<Uint8Array> {
   });
 }
 
-/** Counts an upload's bytes. */
+/** Counts an upload's bytes, piece by piece. */
 async function upload(request: Request): Promise<Response> {
   let bytes = 0;
   for await (const piece of request.body ?? []) bytes += piece.length;
   return new Response(String(bytes));
+}
+
+/** Takes an upload as a whole. */
+async function take(request: Request): Promise<Response> {
+  return new Response(String((await request.arrayBuffer()).byteLength));
 }
 
 const { Bun } = globalThis as unknown as { Bun: BunLike };
@@ -49,6 +54,8 @@ const server = Bun.serve({
         return new Response(chunks());
       case "/up":
         return upload(request);
+      case "/whole":
+        return take(request);
       default:
         return new Response("not found", { status: 404 });
     }

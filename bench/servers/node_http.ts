@@ -5,6 +5,7 @@
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { BIG, CHUNK, CHUNKS, JSON_BODY, PLAIN } from "./bodies.ts";
 
 /** Writes `CHUNKS` chunks, waiting for `drain` whenever the buffer is full. */
@@ -39,6 +40,8 @@ const server = createServer((request, response) => {
       request.on("data", (piece: Uint8Array) => bytes += piece.length);
       return request.on("end", () => response.end(String(bytes)));
     }
+    case "/whole":
+      return buffer(request).then((whole) => response.end(String(whole.length)));
     default:
       response.statusCode = 404;
       return response.end("not found");

@@ -17,11 +17,16 @@ function chunks(): ReadableStream<Uint8Array> {
   });
 }
 
-/** Counts an upload's bytes. */
+/** Counts an upload's bytes, piece by piece. */
 async function upload(request: Request): Promise<Response> {
   let bytes = 0;
   for await (const piece of request.body ?? []) bytes += piece.length;
   return new Reply(String(bytes));
+}
+
+/** Takes an upload as a whole. */
+async function take(request: Request): Promise<Response> {
+  return new Reply(String((await request.arrayBuffer()).byteLength));
 }
 
 const server = serve({ port: 0, hostname: "127.0.0.1" }, (request) => {
@@ -37,6 +42,8 @@ const server = serve({ port: 0, hostname: "127.0.0.1" }, (request) => {
       return new Reply(chunks());
     case "/up":
       return upload(request);
+    case "/whole":
+      return take(request);
     default:
       return new Reply("not found", { status: 404 });
   }
