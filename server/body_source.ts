@@ -20,8 +20,11 @@ export interface BodyConsumer {
 
 /** What a consumer can tell the source. */
 export interface BodyFlow {
-  /** Send no more for now; at most what is in flight still comes. Pushes back to the peer's kernel. */
-  pause(): void;
+  /**
+   * Send no more for now; at most what is in flight still comes. Pushes back to the peer's kernel, when enough waits here or, with
+   * `isAtOnce`, now.
+   */
+  pause(isAtOnce?: boolean): void;
   /** Go on. */
   resume(): void;
   /** No more is wanted: nothing is called any more, the source drops or discards the rest. */

@@ -5,7 +5,7 @@
  * queued in the stream, whose chunks are copies of their own, until a small one comes or it holds two receives' worth;
  * then the source is stopped until the stream is empty and read again. What waits beyond that waits in the source, where it is bounded and
  * pushes back to the peer. Stopping at every chunk instead cost a second copy of nearly all bytes. A read with its own
- * buffer (BYOB) is filled in place.
+ * buffer (BYOB) is filled in place, and the peer stopped until the next.
  *
  * @module
  */
@@ -104,6 +104,9 @@ class SourceAdapter implements UnderlyingByteSource, BodyConsumer {
     const view = request?.view ?? null;
     if (request === null || view === null) return 0;
     const count = Math.min(view.byteLength, bytes.length);
+    // What came before the next buffer does would be copied to wait, and again into that. Before `respond`, which pulls again if
+    // another read waits.
+    this.#flow?.pause(true);
     new Uint8Array(view.buffer, view.byteOffset, view.byteLength).set(bytes.subarray(0, count));
     request.respond(count);
     return count;

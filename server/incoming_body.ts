@@ -89,6 +89,8 @@ export class IncomingBody implements BodySource, BodyFlow {
   #isUsed = false;
   /** Whether the consumer asked for a pause. */
   #isPaused = false;
+  /** Whether it asked for one that stops the owner, too. */
+  #isStopped = false;
   /** Whether the owner was told to stop receiving. */
   #isOwnerPaused = false;
   /** Whether a call to the consumer is on the stack: what it causes is done when it returns. */
@@ -150,7 +152,8 @@ export class IncomingBody implements BodySource, BodyFlow {
     const isTaken = consumer !== null && !this.#isPaused && !this.#isDelivering;
     const gathersBelow = consumer?.gathersBelowBytes ?? 0;
     if (isTaken && this.bufferedBytes === 0 && bytes.length >= gathersBelow) {
-      return this.#deliver(bytes, false);
+      this.#deliver(bytes, false);
+      return this.#resumeOwner(); // The consumer may have stopped it and gone on within the call.
     }
     this.#keep(bytes);
     if (isTaken && gathersBelow > 0) {
@@ -159,10 +162,7 @@ export class IncomingBody implements BodySource, BodyFlow {
       this.#isGathering = true;
       return;
     }
-    if (this.bufferedBytes >= this.#highBytes && !this.#isOwnerPaused) {
-      this.#isOwnerPaused = true;
-      this.#owner.bodyPaused(this);
-    }
+    if (this.bufferedBytes >= this.#highBytes) this.#pauseOwner();
   }
 
   /** All bytes were pushed. `trailers` are on loan. */
@@ -211,15 +211,18 @@ export class IncomingBody implements BodySource, BodyFlow {
     return this;
   }
 
-  /** Delivers no more for now. */
-  pause(): void {
+  /** Delivers no more for now; `isAtOnce` has the owner receive no more either. */
+  pause(isAtOnce = false): void {
     this.#isPaused = true;
+    if (!isAtOnce || this.#isComplete || this.#failure !== null || this.#isOver) return;
+    this.#isStopped = true;
+    this.#pauseOwner();
   }
 
   /** Goes on; what waits is delivered from within the call. */
   resume(): void {
     if (!this.#isPaused) return;
-    this.#isPaused = false;
+    this.#isPaused = this.#isStopped = false;
     this.#flush();
   }
 
@@ -240,6 +243,12 @@ export class IncomingBody implements BodySource, BodyFlow {
 
   // ---- within -----------------------------------------------------------------------------------------------------
 
+  #pauseOwner(): void {
+    if (this.#isOwnerPaused) return;
+    this.#isOwnerPaused = true;
+    this.#owner.bodyPaused(this);
+  }
+
   /** Delivers what waits, then the end or the failure, as far as the consumer lets it. */
   #flush(): void {
     if (this.#isDelivering || this.#consumer === null) return;
@@ -249,11 +258,14 @@ export class IncomingBody implements BodySource, BodyFlow {
       this.#chunkBytes -= chunk.length;
       this.#deliver(chunk, true);
     }
-    if (this.#isOwnerPaused && this.bufferedBytes <= this.#highBytes / 4) {
-      this.#isOwnerPaused = false;
-      if (!this.#isComplete && this.#failure === null) this.#owner.bodyResumed(this);
-    }
+    this.#resumeOwner();
     this.#settle();
+  }
+
+  #resumeOwner(): void {
+    if (!this.#isOwnerPaused || this.#isStopped || this.bufferedBytes > this.#highBytes / 4) return;
+    this.#isOwnerPaused = false;
+    if (!this.#isComplete && this.#failure === null) this.#owner.bodyResumed(this);
   }
 
   /** One call of `chunk`, and afterwards what could not be done during it. */

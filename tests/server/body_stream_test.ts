@@ -100,6 +100,30 @@ Deno.test("small chunks do not queue up one by one", async () => {
   assertEquals((await reader.read()).value!.length, 4_999);
 });
 
+Deno.test("between reads with buffers of their own the connection is stopped, so that nothing is copied to wait", async () => {
+  const { owner, body, stream } = streamOf();
+  const reader = stream.getReader({ mode: "byob" });
+  const read = () => reader.read(new Uint8Array(4)) as Promise<ReadableStreamReadResult<Uint8Array>>;
+  const first = read();
+  await wanted(owner);
+  body.push(utf8("1111"));
+  assertEquals([text(await first), owner.calls], ["1111", ["wanted", "paused"]]);
+  const second = read();
+  while (!owner.calls.includes("resumed")) await null;
+  const third = read();
+  body.push(utf8("2222"));
+  assertEquals(
+    [text(await second), owner.calls.slice(2)],
+    ["2222", ["resumed", "paused", "resumed"]],
+    "another waits",
+  );
+  body.push(utf8("3333"));
+  assertEquals([text(await third), owner.calls.slice(5)], ["3333", ["paused"]]);
+  body.end(null);
+  assert((await read()).done);
+  assertEquals(owner.calls.length, 6, "nothing more is to come, so nothing is resumed");
+});
+
 Deno.test("a read with a buffer of its own fills it, and what does not fit comes with the next", async () => {
   const { body, stream } = streamOf();
   const reader = stream.getReader({ mode: "byob" });

@@ -483,3 +483,27 @@ Deno.test("of the blocks that wait one is delivered at a time to who pauses, and
   flow.resume();
   assertEquals([recorder.heard.slice(3), body.bufferedBytes], [["d", "e", "failed gone"], 0]);
 });
+
+Deno.test("a pause at once stops the owner though nothing waits, until the consumer goes on", () => {
+  const owner = new RecordingOwner();
+  const body = new IncomingBody(owner, null);
+  const recorder = new Recorder();
+  const flow = body.consume(recorder);
+  recorder.onChunk = (text) => {
+    if (text === "a" || text === "b") flow.pause(true);
+    if (text === "b") flow.resume();
+  };
+  body.push(utf8("a"));
+  assertEquals(owner.calls, ["wanted", "paused"]);
+  body.push(utf8("in flight"));
+  assertEquals([recorder.heard, owner.calls.length], [["a"], 2]);
+  flow.resume();
+  assertEquals([recorder.heard, owner.calls.slice(2)], [["a", "in flight"], ["resumed"]]);
+  body.push(utf8("b"));
+  assertEquals(owner.calls.slice(3), ["paused", "resumed"], "it went on within the call");
+  flow.pause(true);
+  body.end(null);
+  assertEquals([recorder.heard.at(-1), owner.calls.slice(5)], ["end", ["paused"]]);
+  flow.pause(true);
+  assertEquals(owner.calls.length, 6, "there is nobody to stop any more");
+});
