@@ -10,12 +10,9 @@
  * a connection is its reads': who delivers something by another way calls `deliver` first.
  *
  * A batch of `BATCH_READS` is delivered, and its answers sent, in the middle of the turn: what the kernel keeps of that many
- * sockets is still in the cache from having been read (256 connections: 5 % less in all). And who is kept waiting may read no
- * more until the turn has ended: Deno reads until nothing is left, and the system call that finds nothing, one of three a request,
- * is saved when the peer's next bytes are there by then (another 10 %).
+ * sockets is still in the cache from having been read (256 connections: 4 % less in all).
  *
- * Bounds: `GATHERED_BYTES_MAX`; what does not fit is preceded by the delivery of all that waits. Who reads on later is listed
- * once, since it reads no more.
+ * Bounds: `GATHERED_BYTES_MAX`; what does not fit is preceded by the delivery of all that waits.
  *
  * @module
  */
@@ -37,8 +34,6 @@ const BATCH_READS = 32;
 export interface GatheredReader {
   /** Gets what was kept, once a read; on loan. */
   deliverRead(bytes: Uint8Array): void;
-  /** Asked for with `readOnLater`: reads on. */
-  readOn(): void;
 }
 
 /** The turns that reads come in. */
@@ -61,10 +56,6 @@ export class GatheredReads {
     this.#deliver(true);
     this.#turns.flush();
   };
-  readonly #onReadOn: () => void = () => this.#readOn();
-  /** Who reads on when the turn has ended: the first `#stoppedCount` entries. */
-  readonly #stopped: (GatheredReader | null)[] = [];
-  #stoppedCount = 0;
   readonly #readers: (GatheredReader | null)[] = [];
   readonly #lengths: number[] = [];
   #count = 0;
@@ -110,25 +101,9 @@ export class GatheredReads {
     return true;
   }
 
-  /** Lets a reader whose read was kept, and whose socket reads no more, read on when the turn has ended. Once a turn. */
-  readOnLater(reader: GatheredReader): void {
-    this.#stopped[this.#stoppedCount++] = reader;
-    if (this.#stoppedCount === 1) this.#afterTurn(this.#onReadOn);
-  }
-
   /** Delivers what waits. The buffer's front is overwritten: there must be nothing in it that is not taken yet. */
   deliver(): void {
     this.#deliver(true);
-  }
-
-  #readOn(): void {
-    const count = this.#stoppedCount;
-    this.#stoppedCount = 0;
-    for (let i = 0; i < count; i++) {
-      const reader = this.#stopped[i]!;
-      this.#stopped[i] = null; // What is closed must not be kept by the list.
-      reader.readOn();
-    }
   }
 
   #deliver(isFrontFree: boolean): void {

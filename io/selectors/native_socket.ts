@@ -179,18 +179,7 @@ export class NativeTransport extends TransportBase implements GatheredReader {
   /** The socket read that many bytes into the shared buffer; returns whether it shall go on reading. */
   takeShared(bytesRead: number): boolean {
     if (!this.#reads.keep(this, bytesRead)) this.deliverRead(this.#reads.front(bytesRead));
-    else if (this.#reader !== null) {
-      this.#reads.readOnLater(this);
-      return false;
-    }
     return this.isReading && !this.isClosing;
-  }
-
-  /** Part of `GatheredReader`. */
-  readOn(): void {
-    if (this.#reader !== null && this.isReading && !this.isClosing && !this.#socket.destroyed) {
-      this.startReading();
-    }
   }
 
   /** The socket read `bytes`, which are on loan; part of `GatheredReader`. */

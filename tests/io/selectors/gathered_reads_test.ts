@@ -10,7 +10,6 @@ function setUp() {
   const delivered: string[] = [];
   const reads = new GatheredReads((run) => void turnEnds.push(run), turns);
   const reader = (name: string, then: () => void = () => {}): GatheredReader => ({
-    readOn: () => void delivered.push(`${name} reads on`),
     deliverRead(bytes) {
       delivered.push(`${name}:${new TextDecoder().decode(bytes)}`);
       then();
@@ -87,19 +86,4 @@ Deno.test("a batch is delivered and answered in the middle of the turn", () => {
   assertEquals(delivered, [...Array.from({ length: 33 }, (_, i) => `${i}:x`), "flush"]);
   turnEnds[0]!();
   assertEquals(delivered.slice(34), ["33:x", "flush"]);
-});
-
-Deno.test("who stopped reading goes on when all of the turn is delivered and answered", () => {
-  const { turnEnds, delivered, reads, reader, read } = setUp();
-  const [a, b] = [reader("a"), reader("b")];
-  read(a, "1");
-  read(b, "2");
-  reads.readOnLater(b);
-  read(a, "3");
-  reads.readOnLater(a);
-  assertEquals(turnEnds.length, 2);
-  for (const run of turnEnds.splice(0)) run();
-  assertEquals(delivered, ["a:1", "b:2", "a:3", "flush", "b reads on", "a reads on"]);
-  reads.readOnLater(b);
-  assertEquals(turnEnds.length, 1, "it asks anew in the next turn");
 });
