@@ -12,7 +12,7 @@
  * A batch of `BATCH_READS` is delivered, and its answers sent, in the middle of the turn: what the kernel keeps of that many
  * sockets is still in the cache from having been read (256 connections: 4 % less in all).
  *
- * Bounds: `GATHERED_BYTES_MAX`; what does not fit is preceded by the delivery of all that waits.
+ * Bounds: a batch of small reads, 64 KiB; a larger read is preceded by the delivery of all that waits.
  *
  * @module
  */
@@ -23,9 +23,6 @@ const READ_BYTES_MAX = 64 * 1024;
 
 /** 2 KiB: a request's head with what browsers put there. To copy more costs more than it saves. */
 const SMALL_BYTES_MAX = 2 * 1024;
-
-/** 128 KiB: 64 of the largest small reads, some 1,000 of the usual ones. */
-const GATHERED_BYTES_MAX = 128 * 1024;
 
 /** 32 reads: with 16 it is the same, with 64 less is gained. */
 const BATCH_READS = 32;
@@ -66,7 +63,7 @@ export class GatheredReads {
 
   /** @param afterTurn runs a function once when the present turn ends @param turns the turns themselves */
   constructor(afterTurn: (run: () => void) => void, turns: Turns) {
-    this.#all = new Uint8Array(READ_BYTES_MAX + GATHERED_BYTES_MAX);
+    this.#all = new Uint8Array(READ_BYTES_MAX + BATCH_READS * SMALL_BYTES_MAX);
     this.buffer = this.#all.subarray(0, READ_BYTES_MAX);
     this.#front = new FrontView(this.#all);
     this.#turns = turns;
@@ -85,7 +82,7 @@ export class GatheredReads {
       return false;
     }
     if (this.#isDelivering) return false; // A protocol that lets the runtime read within a call: later than what it is in.
-    if (length > SMALL_BYTES_MAX || this.#usedBytes + length > GATHERED_BYTES_MAX) {
+    if (length > SMALL_BYTES_MAX) {
       this.#deliver(false);
       return false;
     }
