@@ -1,6 +1,7 @@
 /** libc with some functions replaced, for tests of what happens when the system refuses. */
 
 import { assertEquals } from "@std/assert";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../../io/ffi/constants.ts";
 import { Libc, type LibcFunctions, probeLibc } from "../../../io/ffi/libc.ts";
 import { type Library, type TryLibrary, tryLibrary } from "../../../io/ffi/load.ts";
 
@@ -72,4 +73,17 @@ export class OpenDescriptors {
       close: (fd) => (this.open.delete(fd), real.close(fd)),
     };
   };
+}
+
+/** Runs with two ends that are joined, and that do wait: only who reads or writes says that it must not. As `withLibc` besides. */
+export function withEnds(run: (libc: Libc, ours: number, peers: number) => void, breakage?: Breakage): void {
+  withLibc((libc) => {
+    const ends = new Int32Array(new ArrayBuffer(256), 0, 2);
+    libc.call.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+    try {
+      run(libc, ends[0]!, ends[1]!);
+    } finally {
+      for (const end of ends) libc.call.close(end);
+    }
+  }, breakage);
 }

@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../../io/ffi/constants.ts";
 import { EAGAIN, ECONNRESET } from "../../../io/ffi/errno.ts";
 import type { Libc } from "../../../io/ffi/libc.ts";
 import { DirectReader, type ReadTaker } from "../../../io/selectors/direct_read.ts";
 import { assertSameBytes, noise } from "../../contracts/selector/harness.ts";
-import { type Breakage, withLibc } from "../ffi/broken_libc.ts";
+import { type Breakage, withEnds } from "../ffi/broken_libc.ts";
 
 const FULL = 64 * 1024;
 
@@ -21,19 +20,6 @@ class Taker implements ReadTaker {
   get lengths(): number[] {
     return this.chunks.map((chunk) => chunk.length);
   }
-}
-
-/** Runs with two ends that are joined, and that do wait: only the reader says that it must not. */
-function withEnds(run: (libc: Libc, ours: number, peers: number) => void, breakage?: Breakage): void {
-  withLibc((libc) => {
-    const ends = new Int32Array(new ArrayBuffer(256), 0, 2);
-    libc.call.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
-    try {
-      run(libc, ends[0]!, ends[1]!);
-    } finally {
-      for (const end of ends) libc.call.close(end);
-    }
-  }, breakage);
 }
 
 function send(libc: Libc, end: number, bytes: Uint8Array): void {

@@ -1,23 +1,9 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../../io/ffi/constants.ts";
 import { EINTR, EPIPE } from "../../../io/ffi/errno.ts";
 import type { Libc } from "../../../io/ffi/libc.ts";
 import { DirectSender, lengthOf } from "../../../io/selectors/direct_send.ts";
-import { type Breakage, withLibc } from "../ffi/broken_libc.ts";
+import { type Breakage, withEnds } from "../ffi/broken_libc.ts";
 import { assertSameBytes, noise } from "../../contracts/selector/harness.ts";
-
-/** Runs with two ends that are joined, and that do wait: only the sender says that it must not. */
-function withEnds(run: (libc: Libc, ours: number, peers: number) => void, breakage?: Breakage): void {
-  withLibc((libc) => {
-    const ends = new Int32Array(new ArrayBuffer(256), 0, 2);
-    libc.call.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
-    try {
-      run(libc, ends[0]!, ends[1]!);
-    } finally {
-      for (const end of ends) libc.call.close(end);
-    }
-  }, breakage);
-}
 
 /** What has come to an end. */
 function received(libc: Libc, end: number, length: number): Uint8Array {
