@@ -198,6 +198,7 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   #takeEnd(): void {
+    if (this.#ending !== "none") return; // It has failed: what the kernel reports then is no orderly end.
     if (this.#held === null) this.end(); // Held back by the base while reading is paused.
     else this.#isEndHeld = true;
   }
@@ -320,7 +321,7 @@ export class UringTransport extends TransportBase implements UringReader {
   #finish(): void {
     if (this.#ending !== "none") return;
     this.#ending = "cancelling";
-    this.#held = null;
+    if (this.isClosing) this.#held = null; // Else it stays, so that nothing that still comes is delivered in its place.
     if (this.#under === 0) return this.#closeDescriptor();
     this.#under++;
     cancelAll(this.#host.ring, this.#descriptor, this.#slot);
@@ -335,6 +336,7 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   #completeClose(): void {
+    this.#held = null;
     this.#part = this.#parts = null;
     this.returnHeld();
     this.#host.slots.give(this.#slot);

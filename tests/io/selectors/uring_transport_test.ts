@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
 import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from "../../../io/ffi/constants.ts";
-import { ResourceExhaustedError } from "../../../io/errors.ts";
+import { ConnectionResetError, ResourceExhaustedError } from "../../../io/errors.ts";
 import { EAGAIN, ECONNRESET, ENOBUFS } from "../../../io/ffi/errno.ts";
 import { SocketAddress } from "../../../io/ffi/layout.ts";
 import { openUring, type UringOptions, type UringSelector } from "../../../io/selectors/uring.ts";
@@ -142,6 +142,38 @@ Deno.test("a system call of its own that fails ends the connection once, with th
     await untilBothClosed(pair);
     assertInstanceOf(pair.client.reason, ResourceExhaustedError);
     assertEquals(chunk.refs, 1);
+    chunk.release();
+  });
+});
+
+Deno.test("what comes after a send has failed never stands in for what was held back before", async () => {
+  const failing: Breakage = (_real, fail) => ({ send: () => fail(ECONNRESET) });
+  const options: UringOptions = {
+    load: breakingLoader(failing),
+    ring: { entries: 16, completions: 16 },
+    buffers: { count: 64, bytes: 16 },
+  };
+  await withUring(options, async (selector) => {
+    const chunk = new SharedChunk(new Uint8Array(100_000));
+    let isFirst = true;
+    const received = (_bytes: Uint8Array, transport: Transport): void => {
+      if (!isFirst) return;
+      isFirst = false;
+      transport.pauseReading(); // The rest of this batch of 16 is held back; the kernel has more.
+      queueMicrotask(() => {
+        transport.resumeReading();
+        transport.writeShared(chunk); // Fails when the turn ends, before what is held is delivered.
+      });
+    };
+    const { client, server } = await connectPair(selector, { received });
+    const bytes = noise(40 * 16, 11);
+    client.transport.write(bytes);
+    client.transport.closeWrite();
+    assertInstanceOf(await server.untilClosed(), ConnectionResetError);
+    assertSameBytes(server.bytes, bytes.subarray(0, server.length));
+    assertEquals(server.count("ended"), 0); // A connection that failed has no orderly end.
+    client.transport.abort();
+    await client.untilClosed();
     chunk.release();
   });
 });
