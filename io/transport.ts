@@ -129,6 +129,11 @@ export abstract class TransportBase implements Transport, HubMember {
     if (this.#isFinSent || staysOpen !== true) this.close();
   }
 
+  /** Whether the peer's FIN is held back, since reading is paused. */
+  protected get isEndHeld(): boolean {
+    return this.#isEndHeld;
+  }
+
   /** What was pending is with the kernel; `sendable` for a driver that took only a part of it. */
   protected sent(): void {
     if (this.#heldBytes >= 0) {

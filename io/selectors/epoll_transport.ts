@@ -78,6 +78,10 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
   readonly #onClosed: () => void;
   #interest = EVENT_READ;
   #isSendBlocked = false;
+  /** Whether the peer's FIN was read. */
+  #hasEnded = false;
+  /** Whether it has hung up, and is out of the poll set until something is asked for. */
+  #isUnregistered = false;
   #isOver = false;
 
   /** @param fd a connected socket, in the poll set for reading @param onClosed runs before `closed` is delivered */
@@ -105,7 +109,7 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
 
   onEvents(events: number): void {
     if (this.#isOver) return;
-    if (events === 0) return this.#fail(takeSocketError(this.#host, this.#fd));
+    if (events === 0) return this.#hangUp();
     if ((events & EVENT_WRITE) !== 0) this.#sendOn();
     if ((events & EVENT_READ) !== 0 && !this.#isOver) this.#read();
   }
@@ -159,6 +163,7 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
     const result = this.#host.buffers.reader.read(this.#fd, this);
     if (result > 0) return;
     if (result === 0) {
+      this.#hasEnded = true;
       this.#setInterest(this.#interest & ~EVENT_READ);
       return this.end();
     }
@@ -186,10 +191,24 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
     return count;
   }
 
+  /**
+   * Nothing was asked for: the connection has failed, or both sides have ended. What came before an orderly end is read once
+   * reading goes on; until then the kernel would report it again and again, whatever it is asked.
+   */
+  #hangUp(): void {
+    const errno = takeSocketError(this.#host, this.#fd);
+    const isMoreToHear = this.isEndHeld || (!this.#hasEnded && !this.isReading);
+    if (errno !== 0 || this.isClosing || !isMoreToHear) return this.#fail(errno);
+    this.#host.poll.unregister(this.#fd);
+    this.#isUnregistered = true;
+  }
+
   #setInterest(interest: number): void {
     if (interest === this.#interest || this.#isOver) return;
     this.#interest = interest;
-    this.#host.poll.modify(this.#fd, interest, this);
+    if (!this.#isUnregistered) return this.#host.poll.modify(this.#fd, interest, this);
+    this.#isUnregistered = false;
+    this.#host.poll.register(this.#fd, interest, this);
   }
 
   #fail(errno: number): void {

@@ -131,6 +131,9 @@ export class NativeTransport extends TransportBase implements GatheredReader {
   #onSent: ((status: number) => void) | null = null;
   #error: Error | null = null;
   #isShuttingDown = false;
+  /** Whether the socket is closed, and `closed` waits for the protocol to hear the end. */
+  #isGone = false;
+  #isFinished = false;
 
   /** @param socket a connected socket @param onClosed runs before `closed` is delivered */
   constructor(
@@ -203,9 +206,10 @@ export class NativeTransport extends TransportBase implements GatheredReader {
   /** The socket is closed, from its event. */
   takeClose(): void {
     this.#reads.deliver();
-    this.#held = null;
-    this.#onClosed();
-    this.lost(this.#error);
+    const isEndToCome = this.#isEndHeld || this.isEndHeld;
+    // The runtime closes a socket that both sides have ended, although the end waits for a protocol that has paused.
+    if (this.#error === null && isEndToCome && !this.isClosing) this.#isGone = true;
+    else this.#finish();
   }
 
   protected override sendOne(bytes: Uint8Array): number {
@@ -246,10 +250,12 @@ export class NativeTransport extends TransportBase implements GatheredReader {
   }
 
   protected override release(): void {
-    this.#socket.destroy();
+    if (this.#isGone) process.nextTick(() => this.#finish());
+    else this.#socket.destroy();
   }
 
   protected override reset(): void {
+    if (this.#isGone) return void process.nextTick(() => this.#finish());
     // libuv refuses to reset while FIN is being sent, and Node's socket then never closes. All bytes are out by then.
     if (this.#isUnix || this.#isShuttingDown) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
@@ -289,6 +295,14 @@ export class NativeTransport extends TransportBase implements GatheredReader {
       if (!error) this.sent(); // With an error the socket closes, and that is reported by its own event.
     });
     return SEND_PENDING;
+  }
+
+  #finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    this.#held = null;
+    this.#onClosed();
+    this.lost(this.#error);
   }
 
   #fail(status: number): void {

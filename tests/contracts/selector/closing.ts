@@ -8,6 +8,7 @@ import {
   assertSameBytes,
   connectPair,
   noise,
+  settle,
   type Subject,
   untilBothClosed,
 } from "./harness.ts";
@@ -201,6 +202,35 @@ function halfCloseContract({ test }: Subject): void {
     assertEquals(await Promise.all([client.untilClosed(), server.untilClosed()]), [null, null]);
     assertEquals(client.calls, ["opened", "ended", "closed"]);
     assertEquals(server.calls, ["opened", "ended", "closed"]);
+  });
+
+  test("who has ended its writing and reads with pauses gets all that the peer sent, before the end", async (selector) => {
+    for (const length of [1, 20_000, 3 << 20]) {
+      for (const pauses of [1, 3]) {
+        let left = pauses;
+        const received = (_bytes: Uint8Array, transport: Transport): void => {
+          if (left-- > 0) transport.pauseReading();
+        };
+        const bytes = noise(length, length);
+        const ended = (transport: Transport): true => {
+          transport.write(bytes);
+          transport.closeWrite();
+          return true;
+        };
+        const { client, server } = await connectPair(selector, { received }, { ended });
+        server.transport.closeWrite();
+        for (let pause = 0; pause < pauses && server.length < length; pause++) {
+          await server.until(() => !server.transport.isReading);
+          await settle();
+          server.transport.resumeReading();
+        }
+        assertEquals(await server.untilClosed(), null, `${length} bytes, ${pauses} pauses`);
+        assertSameBytes(server.bytes, bytes);
+        assertGrammar(server);
+        assertEquals(server.count("ended"), 1);
+        await client.untilClosed();
+      }
+    }
   });
 }
 

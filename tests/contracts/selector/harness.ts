@@ -88,6 +88,11 @@ export async function untilBothClosed({ client, server }: Pair): Promise<void> {
   if (client.calls.length > 0) await client.untilClosed();
 }
 
+/** Runs everything that is ready, many times over: what has not happened then waits for something. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => setTimeout(resolve, 0));
+}
+
 /** Options that connect to `addr`. */
 export function target(addr: Addr): ConnectOptions {
   return addr.transport === "unix"

@@ -2,16 +2,20 @@
 
 import { assert, assertEquals, assertGreater, assertLess, assertStrictEquals } from "@std/assert";
 import { Prng } from "../../../io/testing/prng.ts";
-import { assertGrammar, assertSameBytes, connectPair, noise, Pump, type Subject, target } from "./harness.ts";
+import {
+  assertGrammar,
+  assertSameBytes,
+  connectPair,
+  noise,
+  Pump,
+  settle,
+  type Subject,
+  target,
+} from "./harness.ts";
 import { Recorder } from "./recorder.ts";
 
 /** More than all buffers of a connection together ever hold, the kernel's at their largest included. */
 const MORE_THAN_BUFFERS = 64 << 20;
-
-/** Runs everything that is ready, many times over: what has not happened then waits for something. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => setTimeout(resolve, 0));
-}
 
 export function readingContract({ test }: Subject): void {
   test("nothing is received while reading is paused, and nothing is lost by it", async (selector) => {

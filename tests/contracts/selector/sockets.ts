@@ -12,7 +12,15 @@ import {
 } from "../../../io/errors.ts";
 import type { Selector, TcpAddr, Transport } from "../../../io/selector.ts";
 import { RawClient } from "../../support/raw_client.ts";
-import { assertGrammar, assertSameBytes, connectPair, noise, type Subject, target } from "./harness.ts";
+import {
+  assertGrammar,
+  assertSameBytes,
+  connectPair,
+  noise,
+  settle,
+  type Subject,
+  target,
+} from "./harness.ts";
 import { Recorder, type RecorderHooks } from "./recorder.ts";
 
 const anyPort = { hostname: "127.0.0.1", port: 0 } as const;
@@ -132,6 +140,31 @@ function unixContract({ test }: Subject): void {
     server.transport.close();
     assertEquals(await Promise.all([client.untilClosed(), server.untilClosed()]), [null, null]);
     for (const side of [client, server]) assertGrammar(side);
+  });
+
+  test("on a Unix socket, what was sent by who closed it then is read later, whole, and the end after it", async (selector) => {
+    for (const length of [1, 20_000, 100_000]) {
+      const path = `${await Deno.makeTempDir()}/closed.sock`;
+      const { client, server } = await connectPair(
+        selector,
+        { opened: (transport) => transport.pauseReading(), ended: () => true },
+        {},
+        { transport: "unix", path },
+      );
+      const bytes = noise(length, 24);
+      client.transport.write(bytes);
+      client.transport.close();
+      assertEquals(await client.untilClosed(), null);
+      await settle();
+      assertEquals(server.calls, ["opened"]);
+      server.transport.resumeReading();
+      await server.until(() => server.count("ended") === 1 || server.reason !== undefined);
+      assertSameBytes(server.bytes, bytes);
+      server.transport.close();
+      await server.untilClosed();
+      assertGrammar(server);
+      assertEquals(server.count("ended"), 1, "nobody took the end for a failure");
+    }
   });
 
   test("abort on a Unix socket, which knows no reset, ends it for both", async (selector) => {
