@@ -1,14 +1,15 @@
 /**
- * `bench/torture.ts [--minutes 5] [--selectors uring,epoll]`, part of `deno task soak`: selectors under torture for long.
+ * `bench/torture.ts [--minutes 5] [--selectors uring,epoll,native]`, part of `deno task soak`: selectors under torture for long.
  *
  * The torture of the tests (connections written to, half-closed, reset and abandoned at random, every byte checked) goes on with
- * one seed after the other; `uring` with tiny rings and little memory, and all of it guarded. In the end descriptors,
+ * one seed after the other, every fourth on a Unix socket; `uring` with tiny rings and little memory, and all of it guarded. In the end descriptors,
  * slots and memory to send from must be what they were, and resident memory flat: the median of its last quarter against
  * that of its second. Exits 1 if it is not so.
  *
  * @module
  */
 import { openEpoll } from "../io/selectors/epoll.ts";
+import { openNativeDeno } from "../io/selectors/native_deno.ts";
 import { openUring } from "../io/selectors/uring.ts";
 import type { Selector } from "../io/selector.ts";
 import { torture } from "../tests/io/selectors/torture.ts";
@@ -49,6 +50,7 @@ const VICTIMS: Readonly<Record<string, () => Victim>> = {
     };
   },
   epoll: () => ({ selector: openEpoll(), fault: () => null }),
+  native: () => ({ selector: openNativeDeno(), fault: () => null }),
 };
 
 /** Collects garbage, with `--v8-flags=--expose-gc`: what is left is in use. */
@@ -56,6 +58,15 @@ const collect = (globalThis as { gc?: () => void }).gc;
 
 function descriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+/** What is open now, for a fault's message. */
+async function listDescriptors(): Promise<string> {
+  const names: string[] = [];
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    names.push(`${name} ${await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "(closed)")}`);
+  }
+  return names.join(", ");
 }
 
 async function torment(kind: string, milliseconds: number): Promise<string[]> {
@@ -67,6 +78,7 @@ async function torment(kind: string, milliseconds: number): Promise<string[]> {
   const faults: string[] = [];
   const rss: number[] = [];
   const totals = { seeds: 0, connections: 0, frames: 0, bytes: 0, resets: 0 };
+  const folder = await Deno.makeTempDir({ prefix: "sluice-torture-" });
   const until = performance.now() + milliseconds;
   while (performance.now() < until && faults.length === 0) {
     const seed = totals.seeds++;
@@ -75,6 +87,7 @@ async function torment(kind: string, milliseconds: number): Promise<string[]> {
         seed,
         connections: CONNECTIONS,
         openMax: OPEN_MAX,
+        ...(seed % 4 === 3 ? { path: `${folder}/${seed}.sock` } : {}),
       });
       totals.connections += connections;
       totals.frames += frames;
@@ -89,8 +102,11 @@ async function torment(kind: string, milliseconds: number): Promise<string[]> {
     rss.push(rssBytes(Deno.pid));
   }
   await selector.close();
+  await Deno.remove(folder, { recursive: true });
   const after = descriptors();
-  if (after !== before) faults.push(`${after - before} descriptors more than before`);
+  if (after !== before) {
+    faults.push(`${after - before} descriptors more than before: ${await listDescriptors()}`);
+  }
   const quarter = Math.floor(rss.length / 4);
   const growth = quarter < 2 ? 0 : median(rss.slice(-quarter)) - median(rss.slice(quarter, 2 * quarter));
   if (growth > GROWTH_BYTES_MAX) faults.push(`resident memory grew by ${Math.round(growth / 1024)} KiB`);
@@ -98,11 +114,11 @@ async function torment(kind: string, milliseconds: number): Promise<string[]> {
   return faults;
 }
 
-const { minutes, selectors } = flags(Deno.args, { minutes: "5", selectors: "uring,epoll" });
+const { minutes, selectors } = flags(Deno.args, { minutes: "5", selectors: "uring,epoll,native" });
 const kinds = selectors.split(",");
 for (const kind of kinds) {
   if (!Object.hasOwn(VICTIMS, kind)) {
-    throw new RangeError(`Cannot torture "${kind}": accepted are uring, epoll`);
+    throw new RangeError(`Cannot torture "${kind}": accepted are ${Object.keys(VICTIMS).join(", ")}`);
   }
   const faults = await torment(kind, Number(minutes) * 60_000 / kinds.length);
   for (const found of faults) console.error(`${kind}: ${found}`);

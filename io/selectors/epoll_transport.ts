@@ -211,10 +211,11 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
     this.#host.poll.register(this.#fd, interest, this);
   }
 
+  /** As the system says. Who has not heard of it yet sees a reset: what was sent is not to be taken for all there was. */
   #fail(errno: number): void {
     if (this.#isOver) return;
     this.#forget();
-    this.#libc.call.close(this.#fd);
+    closeWithReset(this.#libc, this.#fd);
     this.#finish(errno === 0 ? null : connectionStatusError(-errno));
   }
 

@@ -305,10 +305,11 @@ export class NativeTransport extends TransportBase implements GatheredReader {
     this.lost(this.#error);
   }
 
+  /** The system refused. Who has not heard of it yet sees a reset: what was sent is not to be taken for all there was. */
   #fail(status: number): void {
     if (this.#socket.destroyed) return; // Writes of a socket that was closed are cancelled.
     this.#error ??= connectionStatusError(status);
-    this.#socket.destroy();
+    this.reset();
   }
 }
 

@@ -40,15 +40,19 @@ import {
   RECEIVE_MULTISHOT,
   SQE,
 } from "../ffi/uring_layout.ts";
+import { SocketAddress } from "../ffi/layout.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import { lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
-import { resetOnClose } from "./owned_socket.ts";
+import { remoteAddrOf, resetOnClose } from "./owned_socket.ts";
 import { cancelAll, cancelOne, KIND, setAddress, type UringHost, type UringReader } from "./uring_host.ts";
 
 /** `struct sockaddr` of nobody (`AF_UNSPEC`, which is 0). */
 const NOBODY = new Uint8Array(new ArrayBuffer(64), 0, 16);
+
+/** Where an address is written that nobody reads. */
+const SCRATCH = new SocketAddress();
 
 /** What becomes of the connection's descriptor. */
 type Ending = "none" | "cancelling" | "closing";
@@ -198,9 +202,18 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   #takeEnd(): void {
-    if (this.#ending !== "none") return; // It has failed: what the kernel reports then is no orderly end.
+    if (this.#ending !== "none" || this.#isResetToCome()) return; // What the kernel reports then is no orderly end.
     if (this.#held === null) this.end(); // Held back by the base while reading is paused.
     else this.#isEndHeld = true;
+  }
+
+  /**
+   * Whether the connection was reset, and the send under way will say so: the kernel tells of a reset once, and whoever reads
+   * afterwards finds an end. In the same batch that may be reported first.
+   */
+  #isResetToCome(): boolean {
+    if ((this.#part === null && this.#parts === null) || this.remoteAddr.transport !== "tcp") return false;
+    return remoteAddrOf(this.#host.libc, this.#descriptor, SCRATCH) === null;
   }
 
   // ---- sending ---------------------------------------------------------------------------------------------------
@@ -312,7 +325,9 @@ export class UringTransport extends TransportBase implements UringReader {
     this.#finish();
   }
 
+  /** Something was refused. Who has not heard of it yet sees a reset: what was sent is not to be taken for all there was. */
   #fail(status: number): void {
+    if (this.#ending === "none") resetOnClose(this.#host.libc, this.#descriptor);
     this.#error ??= connectionStatusError(status);
     this.#finish();
   }

@@ -3,7 +3,8 @@
  * torture that every descriptor, slot and piece of memory must come back from.
  *
  * What is sent are frames: length, seed, and bytes that follow from the seed. So every byte that arrives is checked,
- * wherever a connection breaks off, and a piece of memory that was used for another connection too early is found.
+ * wherever a connection breaks off, and a piece of memory that was used for another connection too early is found. Who hears
+ * the end must have heard all that was written before it, and who did not end a connection itself hears either its end or why it broke.
  * Everything at random follows from one seed.
  *
  * @module
@@ -23,6 +24,8 @@ export interface TortureOptions {
   readonly connections: number;
   /** Connections at once. */
   readonly openMax: number;
+  /** Where to listen instead of on a port: a Unix socket. It knows no reset, so aborts are closes until all is over. */
+  readonly path?: string;
   /** Called between steps; returning `true` ends it before all connections were made. */
   readonly isOver?: () => boolean;
 }
@@ -43,6 +46,15 @@ class Ledger {
   resets = 0;
   readonly faults: string[] = [];
   readonly open = new Set<End>();
+  /** The last end of each pair of ports. */
+  readonly byPorts = new Map<string, End>();
+  /** Whether what is open is ended by force. */
+  isOver = false;
+  readonly isUnix: boolean;
+
+  constructor(isUnix: boolean) {
+    this.isUnix = isUnix;
+  }
 }
 
 /** The byte at `index` of the frame with `seed`. */
@@ -70,7 +82,15 @@ class End implements Protocol {
   #index = 0;
   #left = 0;
   isPaused = false;
+  /** Whether it was told to send no more: by `closeWrite`, `close` or `abort`. */
   isWriteClosed = false;
+  /** Whether it was closed or aborted from here. */
+  isClosed = false;
+  isAborted = false;
+  written = 0;
+  #received = 0;
+  #hasEnded = false;
+  #peer: End | null = null;
 
   constructor(ledger: Ledger, staysOpen: boolean) {
     this.#ledger = ledger;
@@ -80,10 +100,18 @@ class End implements Protocol {
   opened(transport: Transport): void {
     this.transport = transport;
     this.#ledger.open.add(this);
+    const { localAddr, remoteAddr } = transport;
+    if (localAddr.transport !== "tcp" || remoteAddr.transport !== "tcp") return;
+    this.#ledger.byPorts.set(`${localAddr.port} ${remoteAddr.port}`, this);
+    const peer = this.#ledger.byPorts.get(`${remoteAddr.port} ${localAddr.port}`);
+    if (peer === undefined || peer.#peer !== null) return;
+    this.#peer = peer;
+    peer.#peer = this;
   }
 
   received(bytes: Uint8Array): void {
     this.#ledger.bytes += bytes.length;
+    this.#received += bytes.length;
     let at = 0;
     while (at < bytes.length) {
       if (this.#left === 0) {
@@ -98,13 +126,21 @@ class End implements Protocol {
           this.#ledger.faults.push(
             `byte ${this.#index} of the frame with seed ${this.#seed} is ${bytes[at]}`,
           );
-          return this.transport!.abort();
+          return this.abort();
         }
       }
     }
   }
 
   ended(): boolean {
+    this.#hasEnded = true;
+    const peer = this.#peer;
+    if (this.#ledger.isOver) return this.#staysOpen;
+    if (this.#left > 0 || this.#headUsed > 0) {
+      this.#ledger.faults.push(`the end came with ${this.#left} bytes of a frame to come`);
+    } else if (peer !== null && !peer.isAborted && peer.written !== this.#received) {
+      this.#ledger.faults.push(`the end came after ${this.#received} of ${peer.written} bytes`);
+    }
     return this.#staysOpen;
   }
 
@@ -118,7 +154,29 @@ class End implements Protocol {
 
   closed(reason: Error | null): void {
     if (reason !== null) this.#ledger.resets++;
+    else if (!this.isClosed && !this.#hasEnded) this.#ledger.faults.push("closed came without end or reason");
     if (!this.#ledger.open.delete(this)) this.#ledger.faults.push("closed came for what was not open");
+  }
+
+  write(frame: Uint8Array): void {
+    this.written += frame.length;
+    this.transport!.write(frame);
+  }
+
+  writeShared(chunk: SharedChunk): void {
+    this.written += chunk.bytes.length;
+    this.transport!.writeShared(chunk);
+  }
+
+  close(): void {
+    this.isClosed = this.isWriteClosed = true;
+    this.transport!.close();
+  }
+
+  abort(): void {
+    if (this.#ledger.isUnix && !this.#ledger.isOver) return this.close();
+    this.isClosed = this.isWriteClosed = this.isAborted = true;
+    this.transport!.abort();
   }
 
   #beginFrame(): void {
@@ -130,7 +188,7 @@ class End implements Protocol {
     this.#ledger.frames++;
     if (this.#left > 1 << 24) {
       this.#ledger.faults.push(`a frame of ${this.#left} bytes`);
-      this.transport!.abort();
+      this.abort();
     }
   }
 }
@@ -140,7 +198,7 @@ const DEEDS: readonly [number, (end: End, prng: Prng, chunk: SharedChunk) => voi
   [30, (end, prng) => write(end, makeFrame(prng.integer(0, 0xffff_ffff), prng.skewed(3_000)))],
   [5, (end, prng) => write(end, makeFrame(prng.integer(0, 0xffff_ffff), prng.skewed(300_000)))],
   [30, (end, _prng, chunk) => {
-    if (isWritable(end)) end.transport!.writeShared(chunk);
+    if (isWritable(end)) end.writeShared(chunk);
   }],
   [8, (end) => end.transport!.pauseReading()],
   [12, (end) => end.transport!.resumeReading()],
@@ -148,17 +206,17 @@ const DEEDS: readonly [number, (end: End, prng: Prng, chunk: SharedChunk) => voi
     end.isWriteClosed = true;
     end.transport!.closeWrite();
   }],
-  [3, (end) => end.transport!.close()],
-  [3, (end) => end.transport!.abort()],
+  [3, (end) => end.close()],
+  [3, (end) => end.abort()],
 ];
 const DEEDS_TOTAL = DEEDS.reduce((sum, [weight]) => sum + weight, 0);
 
 function isWritable(end: End): boolean {
-  return !end.isPaused && !end.isWriteClosed;
+  return !end.isPaused && !end.isWriteClosed && !end.transport!.isClosing;
 }
 
 function write(end: End, frame: Uint8Array): void {
-  if (isWritable(end)) end.transport!.write(frame);
+  if (isWritable(end)) end.write(frame);
 }
 
 function doSomething(end: End, prng: Prng, chunk: SharedChunk): void {
@@ -182,9 +240,13 @@ function turn(): Promise<void> {
  */
 export async function torture(selector: Selector, options: TortureOptions): Promise<TortureReport> {
   const prng = new Prng(options.seed);
-  const ledger = new Ledger();
+  const { path } = options;
+  const ledger = new Ledger(path !== undefined);
   const create = (): Protocol => new End(ledger, prng.integer(0, 1) === 0);
-  const listener = selector.listen({ hostname: "127.0.0.1", port: 0 }, create);
+  const address = path === undefined
+    ? { hostname: "127.0.0.1", port: 0 }
+    : { transport: "unix" as const, path };
+  const listener = selector.listen(address, create);
   const connecting = new Set<Promise<unknown>>();
   while (ledger.connections < options.connections && options.isOver?.() !== true) {
     if (ledger.open.size + connecting.size * 2 < options.openMax * 2) {
@@ -200,8 +262,9 @@ export async function torture(selector: Selector, options: TortureOptions): Prom
     if (ledger.faults.length > 0) break;
   }
   await Promise.all(connecting);
+  ledger.isOver = true;
   while (ledger.open.size > 0 || listener.stats.open > 0) {
-    for (const end of [...ledger.open]) end.transport!.abort(); // Those that were abandoned, and those that come late.
+    for (const end of [...ledger.open]) end.abort(); // Those that were abandoned, and those that come late.
     await turn();
   }
   await listener.close();
