@@ -251,6 +251,7 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   protected override shutdownWrite(): void {
+    if (this.#ending !== "none") return; // It has failed, and its descriptor may be another's by now.
     // On a connection the peer has reset it fails; then a receive says so, or the next send.
     this.#host.libc.call.shutdown(this.#descriptor, SHUT_WR);
     this.finSent();

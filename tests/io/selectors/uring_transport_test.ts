@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
-import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from "../../../io/ffi/constants.ts";
+import { AF_INET, SO_LINGER, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from "../../../io/ffi/constants.ts";
 import { ConnectionResetError, ResourceExhaustedError } from "../../../io/errors.ts";
 import { EAGAIN, ECONNRESET, ENOBUFS } from "../../../io/ffi/errno.ts";
 import { SocketAddress } from "../../../io/ffi/layout.ts";
@@ -175,6 +175,29 @@ Deno.test("what comes after a send has failed never stands in for what was held 
     client.transport.abort();
     await client.untilClosed();
     chunk.release();
+  });
+});
+
+Deno.test("closeWrite on a connection that has failed leaves its descriptor alone: it may be another's by now", async () => {
+  const shutDown: number[] = [];
+  let closeWrite = (): void => {};
+  const watching: Breakage = (real) => ({
+    setsockopt: (descriptor, level, option, value, length) => {
+      if (level === SOL_SOCKET && option === SO_LINGER) queueMicrotask(() => closeWrite()); // It has failed just now.
+      return real.setsockopt(descriptor, level, option, value, length);
+    },
+    shutdown: (descriptor, how) => (shutDown.push(descriptor), real.shutdown(descriptor, how)),
+  });
+  await withUring({ load: breakingLoader(watching) }, async (selector) => {
+    const pair = await connectPair(selector);
+    let isOpen = false;
+    closeWrite = () => {
+      isOpen = pair.server.reason === undefined;
+      pair.server.transport.closeWrite();
+    };
+    pair.client.transport.abort();
+    await untilBothClosed(pair);
+    assertEquals([isOpen, shutDown], [true, []]);
   });
 });
 
