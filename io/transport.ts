@@ -90,6 +90,14 @@ export abstract class TransportBase implements Transport, HubMember {
   /** Closes at once, with RST where possible, and reports `lost`. May follow `release`. */
   protected abstract reset(): void;
 
+  /**
+   * Whether the connection was reset. The system says so once: if a send is told, who reads afterwards finds an end, and that may
+   * be reported first. Asked only while a send is outstanding; its failure follows.
+   */
+  protected wasReset(): boolean {
+    return false;
+  }
+
   // ---- what a driver reports, always from a dispatch -------------------------------------------------------------
 
   /** The connection is ready: calls `opened`. */
@@ -113,7 +121,7 @@ export abstract class TransportBase implements Transport, HubMember {
 
   /** The peer's FIN came. */
   protected end(): void {
-    if (this.#isClosing || this.#isEnded) return;
+    if (this.#isClosing || this.#isEnded || (this.#heldBytes >= 0 && this.wasReset())) return;
     if (!this.#isReading) {
       this.#isEndHeld = true;
       return;

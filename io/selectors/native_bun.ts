@@ -9,7 +9,6 @@
  *
  * @module
  */
-import net from "node:net";
 import { BlockPool } from "../block_pool.ts";
 import { ConnectAttempt, ConnectAttempts, type ConnectResult } from "../connect_attempt.ts";
 import {
@@ -36,7 +35,7 @@ import { type BunHost, BunListener, type BunSockets } from "./native_bun_listene
 import { type BunOwner, type BunSocket, BunTransport, GatherBuffer, HANDLERS } from "./native_bun_socket.ts";
 import { connectError } from "./native_errors.ts";
 import type { NativeOptions } from "./native_net.ts";
-import { addrOf } from "./native_socket.ts";
+import { addrOf, peerOf } from "./native_socket.ts";
 import { afterTurn } from "./native_turn.ts";
 
 /**
@@ -155,7 +154,7 @@ class BunConnect extends ConnectAttempt implements BunOwner {
   takeOpen(socket: BunSocket): void {
     if (this.isOver) return socket.terminate();
     this.#socket = socket;
-    this.#remoteAddr = remoteAddr(socket, this.options);
+    this.#remoteAddr = peerOf(socket, this.options);
     if (this.#remoteAddr === null) this.fail(new ConnectionResetError(`Cannot connect to ${this.target}`));
     else this.succeed();
   }
@@ -180,14 +179,4 @@ class BunConnect extends ConnectAttempt implements BunOwner {
     const localAddr = addrOf(socket.localAddress, socket.localPort, ownPath);
     return new BunTransport(hub, protocol, socket, localAddr, this.#remoteAddr!, gather, null);
   }
-}
-
-/**
- * Who a socket is connected to. The system no longer knows it of one that was reset before Bun came to tell; then it
- * is what was asked for, or `null` if that was a name.
- */
-function remoteAddr(socket: BunSocket, options: ConnectOptions): Addr | null {
-  if (options.transport === "unix") return addrOf(undefined, undefined, options.path);
-  if (socket.remoteAddress !== undefined) return addrOf(socket.remoteAddress, socket.remotePort, null);
-  return net.isIP(options.hostname) === 0 ? null : addrOf(options.hostname, options.port, null);
 }

@@ -137,18 +137,23 @@ export class NativeListener implements Listener {
       else accepted.destroy();
       return;
     }
-    const protocol = admission.makeProtocol();
-    if (protocol === null) return void accepted.destroy();
     const { reads, readMode } = this.#host;
     const remade = readMode === "shared" ? remake(accepted, reads) : null;
     const socket = remade ?? adopt(accepted);
+    const { remoteAddress, remotePort } = socket;
+    if (this.#unixPath === null && remoteAddress === undefined) {
+      admission.failed(); // Reset before it was accepted: the system no longer knows who it was (ECONNABORTED elsewhere).
+      return void socket.destroy();
+    }
+    const protocol = admission.makeProtocol();
+    if (protocol === null) return void socket.destroy();
     if (this.#unixPath === null) socket.setNoDelay(true); // Nagle would hold back what the turn's end sends.
     const transport = new NativeTransport(
       this.#host,
       protocol,
       socket,
       addrOf(socket.localAddress, socket.localPort, this.#unixPath),
-      addrOf(socket.remoteAddress, socket.remotePort, this.#unixPath === null ? null : ""),
+      addrOf(remoteAddress, remotePort, this.#unixPath === null ? null : ""),
       remade === null ? "events" : "shared",
       this.#onConnectionClosed,
     );

@@ -8,8 +8,9 @@
 import { Buffer } from "node:buffer";
 import { BlockPool } from "../block_pool.ts";
 import { ConnectAttempt, ConnectAttempts, type ConnectResult } from "../connect_attempt.ts";
-import { ConnectionAbortedError, SelectorClosedError } from "../errors.ts";
+import { ConnectionAbortedError, ConnectionResetError, SelectorClosedError } from "../errors.ts";
 import type {
+  Addr,
   Clock,
   ConnectOptions,
   Listener,
@@ -28,7 +29,14 @@ import { type ListenerHost, NativeListener } from "./native_listener.ts";
 import type { LastRead } from "./native_read.ts";
 import { HandleWriter } from "./native_write.ts";
 import { afterTurn } from "./native_turn.ts";
-import { addrOf, makeSocket, NativeTransport, type OwnedSocket, type ReadMode } from "./native_socket.ts";
+import {
+  addrOf,
+  makeSocket,
+  NativeTransport,
+  type OwnedSocket,
+  peerOf,
+  type ReadMode,
+} from "./native_socket.ts";
 
 /** Options of the selectors on `node:net`. */
 export interface NativeOptions {
@@ -127,7 +135,12 @@ class NativeConnect extends ConnectAttempt {
   readonly #onConnectionClosed: () => void;
   readonly #onError = (error: Error): void => this.fail(connectError(error, this.target));
   readonly #onClose = (): void => this.fail(new ConnectionAbortedError("it was closed while connecting"));
-  readonly #onConnect = (): void => this.succeed();
+  readonly #onConnect = (): void => {
+    this.#remoteAddr = peerOf(this.#socket, this.options);
+    if (this.#remoteAddr === null) this.fail(new ConnectionResetError(`Cannot connect to ${this.target}`));
+    else this.succeed();
+  };
+  #remoteAddr: Addr | null = null;
 
   constructor(
     attempts: ConnectAttempts,
@@ -169,7 +182,7 @@ class NativeConnect extends ConnectAttempt {
       protocol,
       socket,
       addrOf(socket.localAddress, socket.localPort, path === null ? null : ""),
-      addrOf(socket.remoteAddress, socket.remotePort, path),
+      this.#remoteAddr!,
       "shared",
       this.#onConnectionClosed,
     );

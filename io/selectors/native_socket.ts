@@ -21,7 +21,7 @@
  */
 import net from "node:net";
 import process from "node:process";
-import type { Addr, Protocol } from "../selector.ts";
+import type { Addr, ConnectOptions, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { type GatheredReader, GatheredReads } from "./gathered_reads.ts";
@@ -43,6 +43,12 @@ export type ReadMode = "shared" | "events";
 
 /** A `node:net` handle; only passed on, never used here. */
 export type Handle = object;
+
+/** The part of a handle that knows its peer. */
+interface NamedHandle {
+  /** Writes the peer's address into `out`; returns an error number, negative, for one that is not connected any more. */
+  getpeername?(out: object): number;
+}
 
 /** A socket that knows its transport. */
 export class OwnedSocket extends net.Socket {
@@ -111,6 +117,19 @@ export function takeHandle(socket: net.Socket): Handle | null {
 export function addrOf(hostname: string | undefined, port: number | undefined, path: string | null): Addr {
   if (path !== null) return { transport: "unix", path };
   return { transport: "tcp", hostname: hostname ?? "0.0.0.0", port: port ?? 0 };
+}
+
+/**
+ * Who a socket is connected to. The system no longer knows it of one that was reset before the runtime came to tell; then it
+ * is what was asked for, or `null` if that was a name.
+ */
+export function peerOf(
+  socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined },
+  options: ConnectOptions,
+): Addr | null {
+  if (options.transport === "unix") return addrOf(undefined, undefined, options.path);
+  if (socket.remoteAddress !== undefined) return addrOf(socket.remoteAddress, socket.remotePort, null);
+  return net.isIP(options.hostname) === 0 ? null : addrOf(options.hostname, options.port, null);
 }
 
 /** A transport on a `node:net` socket. */
@@ -295,6 +314,11 @@ export class NativeTransport extends TransportBase implements GatheredReader {
       if (!error) this.sent(); // With an error the socket closes, and that is reported by its own event.
     });
     return SEND_PENDING;
+  }
+
+  protected override wasReset(): boolean {
+    const { _handle: handle } = this.#socket as unknown as { _handle: NamedHandle | null };
+    return !this.#isUnix && handle?.getpeername !== undefined && handle.getpeername({}) < 0;
   }
 
   #finish(): void {

@@ -202,17 +202,13 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   #takeEnd(): void {
-    if (this.#ending !== "none" || this.#isResetToCome()) return; // What the kernel reports then is no orderly end.
+    if (this.#ending !== "none") return; // It has failed: what the kernel reports then is no orderly end.
     if (this.#held === null) this.end(); // Held back by the base while reading is paused.
     else this.#isEndHeld = true;
   }
 
-  /**
-   * Whether the connection was reset, and the send under way will say so: the kernel tells of a reset once, and whoever reads
-   * afterwards finds an end. In the same batch that may be reported first.
-   */
-  #isResetToCome(): boolean {
-    if ((this.#part === null && this.#parts === null) || this.remoteAddr.transport !== "tcp") return false;
+  protected override wasReset(): boolean {
+    if (this.remoteAddr.transport !== "tcp") return false; // The end of a Unix socket is one, whoever was told of what.
     return remoteAddrOf(this.#host.libc, this.#descriptor, SCRATCH) === null;
   }
 

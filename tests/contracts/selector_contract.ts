@@ -8,6 +8,7 @@ import { type OpenSelector, type SelectorAbilities, type Subject, subject } from
 import { openingContract } from "./selector/opening.ts";
 import { readingContract } from "./selector/reading.ts";
 import { socketsContract } from "./selector/sockets.ts";
+import { tortureContract } from "./selector/torture.ts";
 import { writingContract } from "./selector/writing.ts";
 
 export type { OpenSelector, SelectorAbilities };
@@ -27,5 +28,6 @@ export function selectorContract(name: string, open: OpenSelector, abilities: Se
     closingContract(one);
     openingContract(one);
     socketsContract(one);
+    tortureContract(one);
   }
 }

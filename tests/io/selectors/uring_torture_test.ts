@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { assert, assertEquals } from "@std/assert";
 import { openUring, type UringOptions } from "../../../io/selectors/uring.ts";
 import { forSeeds } from "../../support/seeds.ts";
-import { torture } from "./torture.ts";
+import { torture } from "../../contracts/selector/torture.ts";
 
 /** Descriptors this process has open. */
 function descriptors(): number {

@@ -9,13 +9,34 @@
  *
  * @module
  */
+import { assertGreater } from "@std/assert";
 import type { Protocol, Selector, Transport } from "../../../io/selector.ts";
 import { SharedChunk } from "../../../io/shared_chunk.ts";
 import { Prng } from "../../../io/testing/prng.ts";
-import { target } from "../../contracts/selector/harness.ts";
+import { forSeeds } from "../../support/seeds.ts";
+import { type Subject, target } from "./harness.ts";
+
+/** Connections of each seed in the contract: half a second. */
+const CONNECTIONS = 60;
+/** Connections at once. */
+const OPEN_MAX = 20;
 
 /** Length and seed. */
 const HEAD_BYTES = 8;
+
+/** The selector contract, by chance: it holds whatever both ends of many connections do, on TCP and on Unix sockets. */
+export function tortureContract({ abilities, test }: Subject): void {
+  const { endsWhatFails: isEndIgnored = false } = abilities;
+  const options = { connections: CONNECTIONS, openMax: OPEN_MAX, isEndIgnored };
+  test("under torture every byte is its own, and every end comes after all of them", async (selector) => {
+    await forSeeds("under torture", 2, async (seed) => {
+      assertGreater((await torture(selector, { ...options, seed })).frames, CONNECTIONS / 4);
+      if (!abilities.hasSockets) return;
+      const path = `${await Deno.makeTempDir()}/torture.sock`;
+      assertGreater((await torture(selector, { ...options, seed, path })).frames, CONNECTIONS / 4);
+    });
+  });
+}
 
 /** How much torture. */
 export interface TortureOptions {
@@ -26,6 +47,8 @@ export interface TortureOptions {
   readonly openMax: number;
   /** Where to listen instead of on a port: a Unix socket. It knows no reset, so aborts are closes until all is over. */
   readonly path?: string;
+  /** Whether an end may come too early: of connections that the runtime fails. Default false. */
+  readonly isEndIgnored?: boolean;
   /** Called between steps; returning `true` ends it before all connections were made. */
   readonly isOver?: () => boolean;
 }
@@ -51,9 +74,11 @@ class Ledger {
   /** Whether what is open is ended by force. */
   isOver = false;
   readonly isUnix: boolean;
+  readonly isEndIgnored: boolean;
 
-  constructor(isUnix: boolean) {
-    this.isUnix = isUnix;
+  constructor({ path, isEndIgnored = false }: TortureOptions) {
+    this.isUnix = path !== undefined;
+    this.isEndIgnored = isEndIgnored;
   }
 }
 
@@ -135,7 +160,7 @@ class End implements Protocol {
   ended(): boolean {
     this.#hasEnded = true;
     const peer = this.#peer;
-    if (this.#ledger.isOver) return this.#staysOpen;
+    if (this.#ledger.isOver || this.#ledger.isEndIgnored) return this.#staysOpen;
     if (this.#left > 0 || this.#headUsed > 0) {
       this.#ledger.faults.push(`the end came with ${this.#left} bytes of a frame to come`);
     } else if (peer !== null && !peer.isAborted && peer.written !== this.#received) {
@@ -241,7 +266,7 @@ function turn(): Promise<void> {
 export async function torture(selector: Selector, options: TortureOptions): Promise<TortureReport> {
   const prng = new Prng(options.seed);
   const { path } = options;
-  const ledger = new Ledger(path !== undefined);
+  const ledger = new Ledger(options);
   const create = (): Protocol => new End(ledger, prng.integer(0, 1) === 0);
   const address = path === undefined
     ? { hostname: "127.0.0.1", port: 0 }
