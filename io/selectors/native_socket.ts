@@ -213,6 +213,7 @@ export class NativeTransport extends TransportBase implements GatheredReader {
   /** The peer's FIN, from the socket's event. */
   takeEnd(): void {
     this.#reads.deliver();
+    if (this.#error !== null) return; // It has failed meanwhile: this is no orderly end.
     if (this.#held === null) this.end();
     else this.#isEndHeld = true;
   }

@@ -16,7 +16,7 @@ export interface SelectorAbilities {
   readonly hasSockets: boolean;
   /** Counts the sends made while `run` runs, all connections together; `null` when that cannot be seen. */
   readonly countSends: ((run: () => Promise<void>) => Promise<number>) | null;
-  /** Whether the runtime may end a connection in order that it fails itself (see ARCHITECTURE.md, "The runtimes' own sockets"). */
+  /** Whether the runtime may end a connection in order that it fails itself (see ARCHITECTURE.md, "An end is an end"). */
   readonly endsWhatFails?: boolean;
 }
 
