@@ -5,6 +5,10 @@
  * Others are refused, or served as they are if the server says so. What is refused is reset; there is no one to explain
  * it to.
  *
+ * Invariant: a connection is counted once. When its header came (or none is due, or the server stops) it is a connection like
+ * any other, `connectionsTotal`; else it is among `deadlinesPassed.prelude` when the header was too late, and among
+ * `proxyHeaderErrors` when there was something else, an end or a reset instead.
+ *
  * @module
  */
 import { ConnectionAbortedError, DeadlineExceededError } from "../io/errors.ts";
@@ -62,6 +66,8 @@ export class ProxyPrelude implements Protocol, ServerConnection {
   readonly #parser: ProxyHeaderParser = new ProxyHeaderParser();
   #transport: Transport | null = null;
   #timer: Timer | null = null;
+  /** Whether it was refused, and counted. */
+  #isOver = false;
 
   /** @param server what the server's connections share @param rule who may send a header */
   constructor(server: ServerContext, rule: ProxyRule) {
@@ -85,12 +91,15 @@ export class ProxyPrelude implements Protocol, ServerConnection {
   }
 
   received(bytes: Uint8Array): void {
+    const { stats } = this.#server;
     let taken: number;
     try {
       taken = this.#parser.feed(bytes);
     } catch (error) {
+      stats.bytesReceived += bytes.length;
       return this.#refuse((error as Error).message);
     }
+    stats.bytesReceived += taken; // The connection counts the rest.
     const { header } = this.#parser;
     if (header === null) return;
     const connection = this.#handOver(header);
@@ -98,7 +107,7 @@ export class ProxyPrelude implements Protocol, ServerConnection {
   }
 
   ended(): void {
-    this.#server.stats.proxyHeaderErrors++;
+    this.#countError();
   }
 
   pauseWriting(): void {}
@@ -106,11 +115,13 @@ export class ProxyPrelude implements Protocol, ServerConnection {
   resumeWriting(): void {}
 
   closed(): void {
+    this.#countError();
     this.#leave();
     this.#server.onConnectionGone?.();
   }
 
   beginDraining(): void {
+    if (this.#isOver) return; // Its end is on its way.
     this.#server.draining!.idle++;
     this.#handOver(null); // It ends as any other does, so that what is on its way meets no reset.
   }
@@ -141,12 +152,18 @@ export class ProxyPrelude implements Protocol, ServerConnection {
     return connection;
   }
 
+  #countError(): void {
+    if (!this.#isOver) this.#server.stats.proxyHeaderErrors++;
+    this.#isOver = true;
+  }
+
   #refuse(why: string): void {
-    this.#server.stats.proxyHeaderErrors++;
+    this.#countError();
     this.#transport!.abort(new ConnectionAbortedError(why));
   }
 
   #tooLate(preludeMs: number): void {
+    this.#isOver = true;
     this.#server.stats.deadlinesPassed.prelude++;
     this.#transport!.abort(new DeadlineExceededError("Cannot wait for the PROXY header", preludeMs));
   }

@@ -9,7 +9,7 @@
 export interface ServerStats {
   /** Connections open now. */
   readonly connectionsOpen: number;
-  /** Connections that were opened. */
+  /** Connections that were opened; where a PROXY header is due, once it has come. */
   readonly connectionsTotal: number;
   /** Connections closed on arrival at `connectionsMax`. */
   readonly connectionsRefused: number;
@@ -37,7 +37,7 @@ export interface ServerStats {
   readonly hijacked: number;
   /** Requests refused by the grammar or a limit, by the error's code. */
   readonly peerErrors: Readonly<Record<string, number>>;
-  /** Connections that sent no valid PROXY header where one was due, or were not trusted to. */
+  /** Connections that sent no valid PROXY header where one was due (also those that ended or were reset before), or were not trusted to. */
   readonly proxyHeaderErrors: number;
   /** How often each limit of the connection was reached. */
   readonly limitsReached: Readonly<LimitCounters>;

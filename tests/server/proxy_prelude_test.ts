@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { ServeInfo } from "../../server/handler.ts";
 import { type ProxyProtocolOptions, ProxyRule } from "../../server/proxy_prelude.ts";
 import { Reply } from "../../server/reply.ts";
+import type { ShutdownReport } from "../../server/shutdown.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
 import { MemoryHttp, parseResponse } from "../support/memory_http.ts";
 
@@ -94,6 +95,55 @@ Deno.test("a peer that closes before its header is complete leaves nothing behin
   await http.settle();
   assertEquals([client.text, client.end], ["", "closed"]);
   assertEquals([http.server.stats.proxyHeaderErrors, http.clock.pendingCount], [1, 0]);
+});
+
+Deno.test("every connection that does not come to its header is in one counter, once, and no connection counts twice", async () => {
+  const starts = ["", HEADER.slice(0, 10), LOCAL.slice(0, 14)];
+  for (const start of starts) {
+    await using http = new MemoryHttp(addresses, { ...trusting, deadlines: { preludeMs: 1_000 } });
+    const [reset, ended, late] = [await http.connect(), await http.connect(), await http.connect()];
+    for (const client of [reset, ended, late]) if (start !== "") client.send(start);
+    await http.settle();
+    reset.abort();
+    await http.settle();
+    const { stats } = http.server;
+    assertEquals(stats.proxyHeaderErrors, 1, "the one that was reset");
+    ended.closeWrite();
+    await http.settle();
+    assertEquals(stats.proxyHeaderErrors, 2, "the one that ended");
+    await http.advance(1_050);
+    assertEquals([ended.end, late.end], ["closed", "reset"]);
+    const { proxyHeaderErrors, deadlinesPassed, connectionsTotal, connectionsOpen, bytesReceived } = stats;
+    assertEquals([proxyHeaderErrors, deadlinesPassed.prelude, connectionsTotal, connectionsOpen], [
+      2,
+      1,
+      0,
+      0,
+    ]);
+    assertEquals(bytesReceived, 3 * start.length);
+  }
+});
+
+Deno.test("the header's bytes count as received, as the request's do", async () => {
+  await using http = new MemoryHttp(addresses, trusting);
+  await http.exchange(HEADER + GET);
+  assertEquals(http.server.stats.bytesReceived, HEADER.length + GET.length);
+});
+
+Deno.test("a connection that was refused is no idle one for a server that stops in the same turn", async () => {
+  const reports: Promise<ShutdownReport>[] = [];
+  await using http = new MemoryHttp(() => {
+    reports.push(http.server.shutdown()); // Before the end of the other connection is told.
+    return new Reply("last");
+  }, trusting);
+  const [refused, served] = [await http.connect(), await http.connect()];
+  refused.send(GET);
+  served.send(HEADER + GET);
+  await http.settle();
+  assertEquals([refused.end, parseResponse(served.text).body], ["reset", "last"]);
+  const { finished, idle } = await reports[0]!;
+  const { proxyHeaderErrors, connectionsTotal } = http.server.stats;
+  assertEquals([finished, idle, proxyHeaderErrors, connectionsTotal], [1, 0, 1, 1]);
 });
 
 Deno.test("who is not trusted is reset on arrival, or served as a plain client if the server says so", async () => {
