@@ -1,8 +1,8 @@
 /**
- * `bench/torture.ts [--minutes 5] [--selectors uring,epoll,native]`, part of `deno task soak`: selectors under torture for long.
+ * `bench/torture.ts [--minutes 5] [--selectors uring,uring-usual,epoll,native]`, part of `deno task soak`: selectors under torture for long.
  *
  * The torture of the tests (connections written to, half-closed, reset and abandoned at random, every byte checked) goes on with
- * one seed after the other, every fourth on a Unix socket; `uring` with tiny rings and little memory, and all of it guarded. In the end descriptors,
+ * one seed after the other, every fourth on a Unix socket; `uring` with tiny rings and little memory as well, and all of it guarded. In the end descriptors,
  * slots and memory to send from must be what they were, and resident memory flat: the median of its last quarter against
  * that of its second. Exits 1 if it is not so.
  *
@@ -10,7 +10,7 @@
  */
 import { openEpoll } from "../io/selectors/epoll.ts";
 import { openNativeDeno } from "../io/selectors/native_deno.ts";
-import { openUring } from "../io/selectors/uring.ts";
+import { openUring, type UringOptions } from "../io/selectors/uring.ts";
 import type { Selector } from "../io/selector.ts";
 import { torture } from "../tests/contracts/selector/torture.ts";
 import { rssBytes } from "../tests/support/rss.ts";
@@ -33,25 +33,28 @@ interface Victim {
   fault(): string | null;
 }
 
+function makeUring(sizes: UringOptions): Victim {
+  const selector = openUring({ isGuarded: true, ...sizes });
+  const { arenaBytes } = selector.stats;
+  return {
+    selector,
+    fault: () => {
+      if (selector.breaches.length > 0) return selector.breaches.map(({ message }) => message).join("; ");
+      const { slots, arenaBytes: used, pinnedChunks } = selector.stats;
+      const isBack = slots === 0 && used === arenaBytes && pinnedChunks === 0;
+      return isBack ? null : JSON.stringify(selector.stats);
+    },
+  };
+}
+
 const VICTIMS: Readonly<Record<string, () => Victim>> = {
-  uring: () => {
-    const selector = openUring({
-      isGuarded: true,
+  uring: () =>
+    makeUring({
       ring: { entries: 16, completions: 16 },
       buffers: { count: 8, bytes: 1_000 },
       arenaBytes: 1 << 20,
-    });
-    const { arenaBytes } = selector.stats;
-    return {
-      selector,
-      fault: () => {
-        if (selector.breaches.length > 0) return selector.breaches.map(({ message }) => message).join("; ");
-        const { slots, arenaBytes: used, pinnedChunks } = selector.stats;
-        const isBack = slots === 0 && used === arenaBytes && pinnedChunks === 0;
-        return isBack ? null : JSON.stringify(selector.stats);
-      },
-    };
-  },
+    }),
+  "uring-usual": () => makeUring({}),
   epoll: () => ({ selector: openEpoll(), fault: () => null }),
   native: () => ({ selector: openNativeDeno(), fault: () => null }),
 };
@@ -122,7 +125,10 @@ async function torment(kind: string, milliseconds: number): Promise<string[]> {
   return faults;
 }
 
-const { minutes, selectors } = flags(Deno.args, { minutes: "5", selectors: "uring,epoll,native" });
+const { minutes, selectors } = flags(Deno.args, {
+  minutes: "5",
+  selectors: "uring,uring-usual,epoll,native",
+});
 const kinds = selectors.split(",");
 for (const kind of kinds) {
   if (!Object.hasOwn(VICTIMS, kind)) {

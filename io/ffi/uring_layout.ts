@@ -144,5 +144,8 @@ export const MESSAGE = { bytes: 56, vectors: 16, vectorCount: 24 } as const;
 /** `struct iovec` on 64-bit Linux. */
 export const VECTOR_BYTES = 16;
 
+/** `POLLIN`: there is something to read. */
+export const POLLIN = 1;
+
 /** `poll`: there is room to write. */
 export const POLLOUT = 4;

@@ -34,6 +34,7 @@ import type {
 import { SystemClock } from "../system_clock.ts";
 import { TimerWheel } from "../timer_wheel.ts";
 import { TransportHub } from "../transport_hub.ts";
+import { DirectReader } from "./direct_read.ts";
 import { DirectSender } from "./direct_send.ts";
 import { openListening } from "./listening_socket.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
@@ -127,6 +128,8 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   readonly buffers: ReceiveBuffers;
   /** Where message headers lie until they are submitted. */
   readonly messages: UringMessages;
+  /** Reads for who receives much. */
+  readonly reader: DirectReader;
   /** Sends what lies elsewhere. */
   readonly sender: DirectSender;
   /** Who completions belong to. */
@@ -149,6 +152,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
     this.arena = parts.arena;
     this.buffers = parts.buffers;
     this.messages = new UringMessages(parts.arena, parts.ring, parts.arena.allocate(MESSAGES_BYTES)!);
+    this.reader = new DirectReader(parts.libc);
     this.sender = new DirectSender(parts.libc);
     this.pool = new PinnedPool(parts.arena, options.isGuarded !== true);
     this.clock = options.clock ?? new SystemClock();
@@ -234,6 +238,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   dispatch(isShared: boolean): number {
     const { ring } = this;
     this.#parking.disarm();
+    this.reader.openTurn();
     if (ring.isWorkDeferred) ring.submit();
     if (!ring.take(isShared ? SHARED_COMPLETIONS_MAX : COMPLETIONS_MAX)) return 0;
     const count = dispatchBacklog(ring, this.slots);

@@ -49,7 +49,8 @@ export class ReceiveBuffers {
   readonly #kernel: UringKernel;
   readonly #ring: number;
   readonly #memory: MappedMemory;
-  readonly #bytes: number;
+  /** Length of each. */
+  readonly bytes: number;
   readonly #stride: number;
   readonly #dataAt: number;
   readonly #words: Uint32Array;
@@ -74,7 +75,7 @@ export class ReceiveBuffers {
     this.#kernel = kernel;
     this.#ring = ring;
     this.count = count;
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.#stride = isGuarded ? bytes + RED_BYTES : bytes;
     this.#dataAt = Math.ceil(count * BUFFER_ENTRY.words * 4 / PAGE_BYTES) * PAGE_BYTES;
     const mapped = Math.ceil((this.#dataAt + count * this.#stride) / PAGE_BYTES) * PAGE_BYTES;
@@ -119,7 +120,7 @@ export class ReceiveBuffers {
     const words = this.#words;
     words[at + BUFFER_ENTRY.addressLow] = address;
     words[at + BUFFER_ENTRY.addressHigh] = address / 2 ** 32;
-    words[at + BUFFER_ENTRY.length] = this.#bytes;
+    words[at + BUFFER_ENTRY.length] = this.bytes;
     this.#halves[(at + BUFFER_ENTRY.number) * 2] = number;
     this.#tail = (this.#tail + 1) & 0xffff;
   }
@@ -143,7 +144,7 @@ export class ReceiveBuffers {
     const isKernels = this.#isKernels!;
     if (isKernels[number] === 1) this.#breach(`receive buffer ${number} was given back twice`);
     isKernels[number] = 1;
-    const end = this.#dataAt + number * this.#stride + this.#bytes;
+    const end = this.#dataAt + number * this.#stride + this.bytes;
     const red = new Uint8Array(this.#memory.buffer, end, RED_BYTES);
     if (red.some((byte) => byte !== RED)) {
       this.#breach(`receive buffer ${number} was written to beyond its end`);
@@ -153,8 +154,8 @@ export class ReceiveBuffers {
 
   #fill(number: number): void {
     const start = this.#dataAt + number * this.#stride;
-    new Uint8Array(this.#memory.buffer, start, this.#bytes).fill(POISON);
-    new Uint8Array(this.#memory.buffer, start + this.#bytes, RED_BYTES).fill(RED);
+    new Uint8Array(this.#memory.buffer, start, this.bytes).fill(POISON);
+    new Uint8Array(this.#memory.buffer, start + this.bytes, RED_BYTES).fill(RED);
   }
 
   #breach(what: string): void {

@@ -9,6 +9,7 @@
 import type { Libc } from "../ffi/libc.ts";
 import { CQE, OP, SQE } from "../ffi/uring_layout.ts";
 import type { TransportHub } from "../transport_hub.ts";
+import type { DirectReader } from "./direct_read.ts";
 import type { DirectSender } from "./direct_send.ts";
 import type { PinnedArena } from "./uring_arena.ts";
 import type { ReceiveBuffers } from "./uring_buffers.ts";
@@ -53,6 +54,8 @@ export interface UringHost {
   readonly pool: PinnedPool;
   readonly buffers: ReceiveBuffers;
   readonly messages: UringMessages;
+  /** Reads for who receives much. */
+  readonly reader: DirectReader;
   /** Sends what the kernel must not read later. */
   readonly sender: DirectSender;
   /** The owners of entries. */

@@ -22,6 +22,8 @@
  *
  * - Receiving: one entry that completes again and again. A pause ends it when the turn is over; what had arrived by then
  *   is held, as a copy: at most one run of the kernel's (32 buffers), since after it nothing more is received.
+ *   Who fills `BULK_AFTER` buffers without a gap receives much, for which these are small: it is polled instead, and read by
+ *   system calls (see direct_read.ts), until a poll finds little.
  * - Sending: one entry at a time, so that order is the kernel's. What lies in pinned memory is sent from there, several parts
  *   as one message. Anything else (see uring_pool.ts) is sent by a system call of its own, which never waits: what the kernel
  *   does not take is tried again when a poll says that there is room.
@@ -30,12 +32,13 @@
  * @module
  */
 import { MSG_NOSIGNAL, SHUT_WR } from "../ffi/constants.ts";
-import { ECANCELED, ENOBUFS } from "../ffi/errno.ts";
+import { EAGAIN, ECANCELED, EINTR, ENOBUFS } from "../ffi/errno.ts";
 import {
   BUFFER_SHIFT,
   COMPLETION,
   ENTRY_SELECTS_BUFFER,
   OP,
+  POLLIN,
   POLLOUT,
   RECEIVE_MULTISHOT,
   SQE,
@@ -43,6 +46,7 @@ import {
 import { SocketAddress } from "../ffi/layout.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
+import type { ReadTaker } from "./direct_read.ts";
 import { lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
 import { remoteAddrOf, resetOnClose } from "./owned_socket.ts";
@@ -53,6 +57,12 @@ const NOBODY = new Uint8Array(new ArrayBuffer(64), 0, 16);
 
 /** Where an address is written that nobody reads. */
 const SCRATCH = new SocketAddress();
+
+/** 8 full receive buffers in a row: 64 KiB, more than a form or a document to be computed on usually has. */
+const BULK_AFTER = 8;
+
+/** 16 KiB: who sends less at a time is served by two receive buffers. */
+const BULK_BYTES_MIN = 16 * 1024;
 
 /** What becomes of the connection's descriptor. */
 type Ending = "none" | "cancelling" | "closing";
@@ -66,7 +76,7 @@ function resetNow(host: UringHost, descriptor: number): void {
 }
 
 /** A transport on io_uring; see the module's text. */
-export class UringTransport extends TransportBase implements UringReader {
+export class UringTransport extends TransportBase implements UringReader, ReadTaker {
   readonly #host: UringHost;
   readonly #descriptor: number;
   readonly #slot: number;
@@ -80,6 +90,14 @@ export class UringTransport extends TransportBase implements UringReader {
   /** What came while reading was paused; `null` when nothing did. */
   #held: Uint8Array[] | null = null;
   #isEndHeld = false;
+  /** Receive buffers that were filled, one after the other. */
+  #fullBuffers = 0;
+  /** Whether it is polled and read, rather than received. */
+  #isBulk = false;
+  /** Whether a poll for bytes is under way. */
+  #isAwaiting = false;
+  /** Bytes that the last arrival brought. */
+  #arrivedBytes = 0;
   /** What an entry is sending: the one part, or several; `null` when none is. */
   #part: Uint8Array | null = null;
   #parts: Uint8Array[] | null = null;
@@ -122,6 +140,7 @@ export class UringTransport extends TransportBase implements UringReader {
     if (kind === KIND.receive) this.#completeReceive(result, flags);
     else if (kind === KIND.send) this.#completeSend(result);
     else if (kind === KIND.poll) this.#completePoll();
+    else if (kind === KIND.arrival) this.#completeArrival(result);
     else if (kind === KIND.close) return this.#completeClose();
     if (this.#ending === "cancelling" && this.#under === 0) this.#closeDescriptor();
   }
@@ -142,7 +161,10 @@ export class UringTransport extends TransportBase implements UringReader {
   settleReading(): void {
     this.#isSettling = false;
     const isNeeded = this.#isReceiving && !this.#isCancelling && this.#ending === "none";
-    if (!isNeeded || (this.isReading && !this.isClosing)) return;
+    if (isNeeded && (!this.isReading || this.isClosing)) this.#cancelReceive();
+  }
+
+  #cancelReceive(): void {
     this.#isCancelling = true;
     this.#under++;
     cancelOne(this.#host.ring, this.#slot, KIND.receive);
@@ -160,7 +182,8 @@ export class UringTransport extends TransportBase implements UringReader {
     if (this.#isEndHeld) {
       this.#isEndHeld = false;
       this.end();
-    } else if (!this.#isReceiving) this.#receive();
+    } else if (this.#isBulk) this.#awaitArrival();
+    else this.#receive();
   }
 
   #readLater(): void {
@@ -170,6 +193,7 @@ export class UringTransport extends TransportBase implements UringReader {
   }
 
   #receive(): void {
+    if (this.#isReceiving) return;
     const { ring } = this.#host;
     const at = ring.prepare(
       OP.receive | (ENTRY_SELECTS_BUFFER << 8) | (RECEIVE_MULTISHOT << 16),
@@ -195,10 +219,51 @@ export class UringTransport extends TransportBase implements UringReader {
     const { buffers } = this.#host;
     if (length > 0 && !this.isClosing) {
       const bytes = buffers.view(number, length);
-      if (this.isReading && this.#held === null) this.received(bytes);
-      else (this.#held ??= []).push(new Uint8Array(bytes)); // Unlike `slice`, it clears nothing first.
+      if (this.isReading && this.#held === null) {
+        this.received(bytes);
+        this.#countFull(length);
+      } else (this.#held ??= []).push(new Uint8Array(bytes)); // Unlike `slice`, it clears nothing first.
     } else buffers.view(number, 0);
     buffers.giveBack(number);
+  }
+
+  #countFull(length: number): void {
+    if (length < this.#host.buffers.bytes) this.#fullBuffers = 0;
+    else if (++this.#fullBuffers === BULK_AFTER) {
+      this.#isBulk = true; // Begins when the entry has ended.
+      if (this.#isReceiving && !this.#isCancelling && this.#ending === "none") this.#cancelReceive();
+    }
+  }
+
+  #awaitArrival(): void {
+    if (this.#isReceiving || this.#isAwaiting) return;
+    const { ring } = this.#host;
+    const at = ring.prepare(OP.pollAdd, this.#descriptor, this.#slot, KIND.arrival);
+    ring.words[at + SQE.operationFlags] = POLLIN;
+    this.#under++;
+    this.#isAwaiting = true;
+  }
+
+  #completeArrival(result: number): void {
+    this.#isAwaiting = false;
+    if (this.#ending !== "none" || !this.isReading || this.isClosing) return; // Is awaited anew when reading goes on.
+    if (result < 0) return this.#fail(result);
+    this.#arrivedBytes = 0;
+    const last = this.#host.reader.read(this.#descriptor, this);
+    if (last === 0) return this.end();
+    if (last < 0 && last !== -EAGAIN && last !== -EINTR) return this.#fail(last);
+    if (!this.isReading || this.isClosing) return;
+    if (this.#arrivedBytes >= BULK_BYTES_MIN) return this.#awaitArrival();
+    this.#isBulk = false;
+    this.#fullBuffers = 0;
+    this.#receive();
+  }
+
+  /** Part of `ReadTaker`. */
+  takeRead(bytes: Uint8Array): boolean {
+    this.#arrivedBytes += bytes.length;
+    this.received(bytes);
+    return this.isReading && !this.isClosing && this.#ending === "none";
   }
 
   #takeEnd(): void {

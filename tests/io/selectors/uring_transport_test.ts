@@ -247,12 +247,98 @@ Deno.test("what arrived before a pause took effect is held, then delivered in or
     });
     client.transport.write(bytes);
     while (server.length < bytes.length) {
-      const { length } = server;
+      const { length } = server.chunks;
       server.transport.resumeReading();
-      await server.until(() => server.length > length);
-      assert(server.length - length <= 1_000);
+      await server.until(() => server.chunks.length > length);
+      assertEquals(server.chunks.length, length + 1);
     }
     assertSameBytes(server.bytes, bytes);
+  });
+});
+
+Deno.test("who sends much is read by system calls, and received from again when little comes", async () => {
+  let reads = 0;
+  const load = breakingLoader((real) => ({
+    recv: (...all) => {
+      reads++;
+      return real.recv(...all);
+    },
+  }));
+  await withUring({ load }, async (selector) => {
+    const { client, server } = await connectPair(selector);
+    client.transport.writeText("little");
+    await server.untilText("little");
+    assertEquals(reads, 0);
+    const bytes = noise(4 << 20, 9);
+    client.transport.write(bytes);
+    await server.until(() => server.length === 6 + bytes.length);
+    assertSameBytes(server.bytes.subarray(6), bytes);
+    assertLess(0, reads);
+    let after = 0;
+    for (let i = 1; i <= 5; i++) {
+      client.transport.writeText("x");
+      await server.until(() => server.length === 6 + bytes.length + i);
+      if (i === 2) after = reads;
+    }
+    assertEquals(reads, after, "one little thing ends it");
+    client.transport.write(bytes);
+    await server.until(() => server.length === 11 + 2 * bytes.length);
+    assertLess(after, reads);
+    assertSameBytes(server.bytes.subarray(11 + bytes.length), bytes);
+  });
+});
+
+Deno.test("much that comes is paused as anything is, and its end waits behind it", async () => {
+  await withUring({}, async (selector) => {
+    const bytes = noise(3 << 20, 10);
+    let isPausing = true;
+    const pair = await connectPair(selector, {
+      received: (_bytes, transport) => {
+        if (isPausing) transport.pauseReading();
+      },
+    });
+    const { client, server } = pair;
+    client.transport.write(bytes);
+    client.transport.close();
+    while (server.length < 2 << 20) {
+      const { length } = server.chunks;
+      await settle();
+      assertEquals(server.chunks.length, length, "nothing comes meanwhile");
+      server.transport.resumeReading();
+      await server.until(() => server.chunks.length > length);
+    }
+    assertEquals(server.count("ended"), 0);
+    isPausing = false;
+    server.transport.resumeReading();
+    await untilBothClosed(pair);
+    assertSameBytes(server.bytes, bytes);
+    assertEquals(server.count("ended"), 1);
+  });
+});
+
+Deno.test("who sends much can be let go at any moment, and may vanish at any", async () => {
+  let isBroken = false;
+  const load = breakingLoader((real, fail) => ({
+    recv: (...all) => isBroken ? fail(ECONNRESET) : real.recv(...all),
+  }));
+  await withUring({ load }, async (selector) => {
+    for (const part of [1, 100_000, 1 << 20]) {
+      const pair = await connectPair(selector);
+      const { client, server } = pair;
+      client.transport.write(noise(4 << 20, 11));
+      await server.until(() => server.length >= part);
+      if (part === 1) client.transport.abort();
+      else server.transport.abort();
+      await untilBothClosed(pair);
+    }
+    const { client, server } = await connectPair(selector);
+    client.transport.write(noise(8 << 20, 12));
+    await server.until(() => server.length >= 1 << 20);
+    isBroken = true;
+    const reason = await server.untilClosed();
+    assertInstanceOf(reason, ConnectionResetError);
+    client.transport.abort();
+    await client.untilClosed();
   });
 });
 
