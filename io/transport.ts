@@ -107,6 +107,8 @@ export abstract class TransportBase implements Transport, HubMember {
     } catch (error) {
       this.#fail(error);
     }
+    const { abortReason } = this.#hub;
+    if (abortReason !== null) this.abort(abortReason); // The selector was closed while its protocol was made.
   }
 
   /** Bytes came; they are the driver's again when this returns. */

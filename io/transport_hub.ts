@@ -37,6 +37,7 @@ export class TransportHub {
   #endedTurns = 0;
   #lastId = 0;
   #onIdle: (() => void) | null = null;
+  #abortReason: Error | null = null;
 
   /**
    * @param afterTurn runs a function once when the present turn ends (see io/selector.ts, "Turns and sends")
@@ -70,9 +71,16 @@ export class TransportHub {
     if (this.#open.size === 0) this.#onIdle?.();
   }
 
+  /** Why all was aborted, and whatever comes to be open still must be; `null` until then. */
+  get abortReason(): Error | null {
+    return this.#abortReason;
+  }
+
   /** Aborts all that is open; resolves when every protocol has heard `closed`. Call it once. */
   async abortAll(reason: Error): Promise<void> {
+    this.#abortReason = reason;
     for (const transport of [...this.#open]) transport.abort(reason);
+    await Promise.resolve(); // Who makes the protocol of a connection may have called this: that one joins afterwards.
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#onIdle = resolve);
   }
 

@@ -80,3 +80,18 @@ Deno.test("abortAll aborts everybody and waits until the last one has left", asy
   await done;
   await hub.abortAll(reason);
 });
+
+Deno.test("abortAll waits for who joins before its caller has returned, and says why it must be aborted", async () => {
+  const { hub } = manualHub();
+  const reason = new Error("over");
+  assertEquals(hub.abortReason, null);
+  let isDone = false;
+  const done = hub.abortAll(reason).then(() => isDone = true);
+  const late = member();
+  hub.join(late);
+  assertStrictEquals(hub.abortReason, reason);
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+  assertEquals(isDone, false);
+  hub.leave(late);
+  await done;
+});

@@ -256,6 +256,25 @@ function lifeContract({ test }: Subject): void {
     await selector.close();
   });
 
+  test("close while the protocol of a connection is made closes that connection, too", async (selector) => {
+    const [client, server] = [new Recorder(), new Recorder()];
+    let closing: Promise<void> | null = null;
+    await new Promise<void>((resolve) => {
+      const { addr } = selector.listen(anyPort, () => {
+        closing = selector.close();
+        resolve();
+        return server;
+      });
+      selector.connect(target(addr), () => client).catch((error) =>
+        assertInstanceOf(error, SelectorClosedError)
+      );
+    });
+    await closing;
+    assertEquals([server.calls.at(0), server.calls.at(-1)], ["opened", "closed"]);
+    assertInstanceOf(server.reason, SelectorClosedError);
+    if (client.calls.length > 0) assertEquals(client.calls.at(-1), "closed");
+  });
+
   test("a selector that is closed does nothing more", async (selector) => {
     await selector[Symbol.asyncDispose]();
     assertThrows(() => selector.listen(anyPort, () => new Recorder()), SelectorClosedError);
