@@ -27,8 +27,8 @@ const EXHAUSTED: ReadonlyMap<string, string> = new Map([
   ["ENOBUFS", "the system has no socket buffer left"],
 ]);
 
-/** Codes by which a peer that went away is known. */
-const RESET: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
+/** Codes by which a peer that went away is known; ENOTCONN is what shutdown(2) answers when it did before. */
+const RESET: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ENOTCONN"]);
 
 /** What is known of an error, whichever runtime made it. */
 function codeOf(error: unknown): string {

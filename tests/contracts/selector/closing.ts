@@ -314,6 +314,16 @@ function resetContract({ test }: Subject): void {
     assertInstanceOf(await client.untilClosed(), ConnectionResetError);
   });
 
+  test("a reset is noticed by who ends its writing when it has come", async (selector) => {
+    const { client, server } = await connectPair(selector);
+    await settle();
+    client.transport.abort();
+    server.transport.closeWrite();
+    assertInstanceOf(await server.untilClosed(), ConnectionResetError);
+    assertEquals(server.calls, ["opened", "closed"]);
+    await client.untilClosed();
+  });
+
   test("writing on to a peer that closed for good ends in a reset", async (selector) => {
     const { client, server } = await connectPair(selector, {}, { ended: () => true });
     server.transport.close();
