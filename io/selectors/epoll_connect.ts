@@ -87,6 +87,7 @@ export class EpollConnect extends ConnectAttempt implements Pollable {
   #try(): void {
     if (this.isOver) return;
     const errno = this.#start();
+    if (this.isOver) return;
     if (errno === 0) this.#connected();
     else if (errno !== EINPROGRESS) this.#tryNext(errno);
     else if (this.#shareMs !== Infinity) this.#shareTimer.reset(this.#shareMs);
@@ -122,11 +123,13 @@ export class EpollConnect extends ConnectAttempt implements Pollable {
     if (!isUnix) switchOn(this.#host.libc, fd, IPPROTO_TCP, TCP_NODELAY); // Nagle would hold back what the turn's end sends.
     const status = call.connect(fd, this.#address.bytes, this.#address.length);
     const errno = status === 0 ? 0 : libc.errno();
-    if (errno === 0 || errno === EINPROGRESS || errno === EINTR) {
+    if (errno !== 0 && errno !== EINPROGRESS && errno !== EINTR) return errno;
+    try {
       poll.register(fd, EVENT_WRITE, this);
-      return errno === EINTR ? EINPROGRESS : errno;
+    } catch (error) {
+      this.fail(error); // The system waits for no more descriptors of this user; another address would fare no better.
     }
-    return errno;
+    return errno === EINTR ? EINPROGRESS : errno;
   }
 
   #connected(): void {

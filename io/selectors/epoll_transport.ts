@@ -15,7 +15,7 @@
  * @module
  */
 import { SHUT_WR, SO_ERROR, SOL_SOCKET } from "../ffi/constants.ts";
-import { EAGAIN, EINTR } from "../ffi/errno.ts";
+import { EAGAIN, EINTR, ENOBUFS } from "../ffi/errno.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Addr, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
@@ -207,8 +207,12 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
     if (interest === this.#interest || this.#isOver) return;
     this.#interest = interest;
     if (!this.#isUnregistered) return this.#host.poll.modify(this.#fd, interest, this);
-    this.#isUnregistered = false;
-    this.#host.poll.register(this.#fd, interest, this);
+    try {
+      this.#host.poll.register(this.#fd, interest, this);
+      this.#isUnregistered = false;
+    } catch {
+      this.#fail(ENOBUFS); // The system waits for no more descriptors of this user: nothing that comes would be seen.
+    }
   }
 
   /** As the system says. Who has not heard of it yet sees a reset: what was sent is not to be taken for all there was. */

@@ -5,6 +5,7 @@ import {
   ConnectionRefusedError,
   DeadlineExceededError,
   ResourceExhaustedError,
+  SluiceError,
   UnreachableError,
 } from "../../../io/errors.ts";
 import { EINPROGRESS, EINTR, EMFILE } from "../../../io/ffi/errno.ts";
@@ -13,6 +14,9 @@ import { type EpollOptions, openEpoll } from "../../../io/selectors/epoll.ts";
 import type { ResolveHost } from "../../../io/selectors/native_resolve.ts";
 import { Recorder } from "../../contracts/selector/recorder.ts";
 import { breakingLoader } from "../ffi/broken_libc.ts";
+
+/** No room to wait for one more descriptor (epoll_ctl(2)), by Linux's number. */
+const ENOSPC = 28;
 
 /** A resolver that knows one name. */
 function knows(addresses: readonly string[], error: unknown = null): ResolveHost {
@@ -130,4 +134,22 @@ Deno.test("epoll: a connect that a signal interrupted goes on by itself", async 
   const { port } = selector.listen(listening, () => new Recorder()).addr as TcpAddr;
   const transport = await selector.connect({ hostname: "127.0.0.1", port }, () => new Recorder());
   assertEquals((transport.remoteAddr as TcpAddr).port, port);
+});
+
+Deno.test("epoll: a descriptor that the system does not wait for fails its connect, and nothing else", async () => {
+  let isFull = false;
+  await using selector = openEpoll({
+    load: breakingLoader((real, fail) => ({
+      epollCtl: (...all) => isFull ? fail(ENOSPC) : real.epollCtl(...all),
+    })),
+  });
+  const { port } = selector.listen(listening, () => new Recorder()).addr as TcpAddr;
+  const options = { hostname: "127.0.0.1", port };
+  isFull = true;
+  const attempts = [1, 2].map(() =>
+    assertRejects(() => selector.connect(options, () => new Recorder()), SluiceError)
+  );
+  await Promise.all(attempts); // Both fail in one turn: the first one's failure costs the second nothing.
+  isFull = false;
+  await selector.connect(options, () => new Recorder());
 });

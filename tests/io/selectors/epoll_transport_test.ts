@@ -2,10 +2,14 @@
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionResetError, ResourceExhaustedError } from "../../../io/errors.ts";
+import { EPOLL_CTL_ADD } from "../../../io/ffi/constants.ts";
 import { ECONNRESET, EINTR, ENOBUFS } from "../../../io/ffi/errno.ts";
 import { type EpollSelector, openEpoll } from "../../../io/selectors/epoll.ts";
 import { assertSameBytes, connectPair, noise, untilBothClosed } from "../../contracts/selector/harness.ts";
 import { type Breakage, breakingLoader } from "../ffi/broken_libc.ts";
+
+/** No room to wait for one more descriptor (epoll_ctl(2)), by Linux's number. */
+const ENOSPC = 28;
 
 async function withSelector(
   breakage: Breakage,
@@ -127,5 +131,25 @@ Deno.test("a turn's parts go out in one call, whatever they are made of", async 
     await server.until(() => server.bytes.length === bytes.length);
     assertSameBytes(server.bytes, bytes);
     assertEquals(calls[0], "sendmsg");
+  });
+});
+
+Deno.test("a connection that hung up and cannot be waited for any more fails when reading goes on", async () => {
+  let isFull = false;
+  const full: Breakage = (real, fail) => ({
+    epollCtl: (set, operation, fd, event) =>
+      isFull && operation === EPOLL_CTL_ADD ? fail(ENOSPC) : real.epollCtl(set, operation, fd, event),
+  });
+  await withSelector(full, async (selector) => {
+    const { client, server } = await connectPair(selector, { ended: () => true });
+    const { size } = selector.poll;
+    server.transport.pauseReading();
+    server.transport.closeWrite();
+    await client.untilClosed(); // Both sides have ended, and the server has not heard so.
+    while (selector.poll.size > size - 2) await new Promise((resolve) => setTimeout(resolve, 0));
+    isFull = true;
+    server.transport.resumeReading();
+    isFull = false;
+    assertInstanceOf(await server.untilClosed(), ResourceExhaustedError);
   });
 });
