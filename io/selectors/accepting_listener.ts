@@ -14,13 +14,11 @@ import { SocketAddress } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Addr, Listener, ListenerStats, Protocol, Timer, Timers } from "../selector.ts";
 import type { ListeningSocket } from "./listening_socket.ts";
-import { closeWithReset, localAddrOf } from "./owned_socket.ts";
+import { closeWithReset, localAddrOf, unlinkPath } from "./owned_socket.ts";
 import type { WaitingLoop } from "./waiting_loop.ts";
 
 /** 100 ms: soon enough for a client whose SYN was answered, seldom enough to cost nothing. */
 const PAUSE_MS = 100;
-
-const encoder = new TextEncoder();
 
 /** What a listener needs of its selector. */
 export interface AcceptingHost {
@@ -43,6 +41,8 @@ export interface AcceptedConnection {
 export abstract class AcceptingListener implements Listener {
   readonly addr: Addr;
   protected readonly descriptor: number;
+  /** Whether the socket was handed over: then it may be another process's, too, which goes on listening. */
+  protected readonly isInherited: boolean;
   /** Whether `close` was called. */
   protected isClosing = false;
   /** Whether accepting waits for something to accept with. */
@@ -62,6 +62,7 @@ export abstract class AcceptingListener implements Listener {
     const { addr } = socket;
     this.addr = addr;
     this.descriptor = socket.descriptor;
+    this.isInherited = socket.isInherited;
     this.#host = host;
     this.#admission = new Admission(socket.connectionsMax, createProtocol);
     const isOne = addr.transport === "unix" || (addr.hostname !== "0.0.0.0" && addr.hostname !== "::");
@@ -119,11 +120,11 @@ export abstract class AcceptingListener implements Listener {
     this.#again.cancel();
   }
 
-  /** Removes the path of a Unix socket, before its descriptor is closed. */
+  /** Removes the path of a Unix socket that was made here, before its descriptor is closed. */
   protected unlinkPath(): void {
     const { addr } = this;
-    if (addr.transport !== "unix" || addr.path === "") return;
-    this.#host.libc.call.unlink(encoder.encode(`${addr.path}\0`));
+    if (this.isInherited || addr.transport !== "unix" || addr.path === "") return;
+    unlinkPath(this.#host.libc, addr.path);
   }
 
   /** A connection was accepted: opens it, or resets it. */

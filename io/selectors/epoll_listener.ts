@@ -44,6 +44,7 @@ export class EpollListener extends AcceptingListener implements Pollable {
       host.poll.register(this.descriptor, EVENT_READ, this);
     } catch (error) {
       this.unref();
+      this.unlinkPath();
       host.libc.call.close(this.descriptor);
       throw error;
     }
@@ -54,7 +55,9 @@ export class EpollListener extends AcceptingListener implements Pollable {
     if (this.isClosing) return Promise.resolve();
     this.beginClosing();
     const { libc, poll } = this.#host;
-    poll.forget(this.descriptor);
+    // Closing takes it out of the epoll only if nobody else has it: else each connection the other gets would wake us for good.
+    if (this.isInherited) poll.unregister(this.descriptor);
+    else poll.forget(this.descriptor);
     this.unlinkPath();
     libc.call.close(this.descriptor);
     if (this.#reserve >= 0) libc.call.close(this.#reserve);

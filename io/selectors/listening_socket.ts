@@ -30,7 +30,7 @@ import { AddressNotAvailableError } from "../errors.ts";
 import type { Addr } from "../selector.ts";
 import { listenStatusError } from "./native_errors.ts";
 import type { CheckedListenOptions } from "./native_listen_options.ts";
-import { localAddrOf, switchOn } from "./owned_socket.ts";
+import { localAddrOf, switchOn, unlinkPath } from "./owned_socket.ts";
 
 const ZERO = new Int32Array(new ArrayBuffer(64), 0, 1);
 
@@ -63,6 +63,7 @@ export function openListening(
     0,
   );
   if (descriptor < 0) throw listenStatusError(-libc.errno(), text);
+  let isPathMade = false;
   try {
     const at = new SocketAddress();
     const isSet = family === -1 ? at.setPath(address) : at.setIp(libc, address, port);
@@ -76,9 +77,11 @@ export function openListening(
       }
     }
     if (libc.call.bind(descriptor, at.bytes, at.length) < 0) throw listenStatusError(-libc.errno(), text);
+    isPathMade = family === -1;
     if (libc.call.listen(descriptor, backlog) < 0) throw listenStatusError(-libc.errno(), text);
     return { descriptor, addr: localAddrOf(libc, descriptor, at), connectionsMax, isInherited: false };
   } catch (error) {
+    if (isPathMade) unlinkPath(libc, address);
     libc.call.close(descriptor);
     throw error;
   }

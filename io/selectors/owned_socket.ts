@@ -16,6 +16,8 @@ LINGER_NONE[0] = 1;
 const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
 ONE[0] = 1;
 
+const encoder = new TextEncoder();
+
 /** Switches an option on. Returns whether the system has it. */
 export function switchOn({ call }: Libc, descriptor: number, level: number, option: number): boolean {
   return call.setsockopt(descriptor, level, option, ONE, 4) === 0;
@@ -31,6 +33,11 @@ export function resetOnClose({ call }: Libc, descriptor: number): void {
 export function closeWithReset(libc: Libc, descriptor: number): void {
   resetOnClose(libc, descriptor);
   libc.call.close(descriptor);
+}
+
+/** Removes the path of a Unix socket. */
+export function unlinkPath({ call }: Libc, path: string): void {
+  call.unlink(encoder.encode(`${path}\0`));
 }
 
 /** A socket's own address. `scratch` is written to. */

@@ -28,7 +28,6 @@ export interface UringListenerHost extends UringHost {
 /** Accepts connections for one address; see the module's text. */
 export class UringListener extends AcceptingListener implements UringOwner {
   readonly #host: UringListenerHost;
-  readonly #isInherited: boolean;
   readonly #slot: number;
   #under = 0;
   /** Whether the socket is one that never waits (it was handed over so), and is polled until there is a connection. */
@@ -41,7 +40,6 @@ export class UringListener extends AcceptingListener implements UringOwner {
   constructor(host: UringListenerHost, socket: ListeningSocket, createProtocol: () => Protocol) {
     super(host, socket, createProtocol);
     this.#host = host;
-    this.#isInherited = socket.isInherited;
     this.#slot = host.slots.take(this);
     this.accept();
   }
@@ -52,7 +50,7 @@ export class UringListener extends AcceptingListener implements UringOwner {
       this.beginClosing();
       // At once: until the kernel has given up accepting, the socket would still take connections. It is shut down for all
       // who have it, so one that was handed over is left alone.
-      if (!this.#isInherited) this.#host.libc.call.shutdown(this.descriptor, SHUT_RD);
+      if (!this.isInherited) this.#host.libc.call.shutdown(this.descriptor, SHUT_RD);
       if (this.#under > 0) {
         this.#under++;
         cancelAll(this.#host.ring, this.descriptor, this.#slot);

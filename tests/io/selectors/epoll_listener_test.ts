@@ -1,13 +1,25 @@
 /** The listener on epoll where it differs from the native one; the contract suite has what all listeners share. */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { AddressInUseError, AddressNotAvailableError, ConnectionResetError } from "../../../io/errors.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  AddressInUseError,
+  AddressNotAvailableError,
+  ConnectionResetError,
+  SluiceError,
+} from "../../../io/errors.ts";
+import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../../io/ffi/constants.ts";
 import { ECONNABORTED, EINTR, EMFILE } from "../../../io/ffi/errno.ts";
+import { SocketAddress } from "../../../io/ffi/layout.ts";
 import type { Addr, Selector, TcpAddr } from "../../../io/selector.ts";
-import { openEpoll } from "../../../io/selectors/epoll.ts";
+import { type EpollSelector, openEpoll } from "../../../io/selectors/epoll.ts";
+import { openListening } from "../../../io/selectors/listening_socket.ts";
+import { checkListenOptions } from "../../../io/selectors/native_listen_options.ts";
 import { target } from "../../contracts/selector/harness.ts";
 import { Recorder } from "../../contracts/selector/recorder.ts";
 import { type Breakage, breakingLoader } from "../ffi/broken_libc.ts";
+
+/** No room to wait for one more descriptor (epoll_ctl(2)), and an address in use, by Linux's numbers. */
+const [ENOSPC, EADDRINUSE] = [28, 98];
 
 const anyPort = { hostname: "127.0.0.1", port: 0 } as const;
 
@@ -95,6 +107,55 @@ Deno.test("epoll: a socket that listens already is taken over, one that does not
     );
   }
   for (const one of pair) call.close(one);
+});
+
+/** Connects to `addr`, which somebody must listen on; returns the descriptor. */
+function connectTo({ libc }: EpollSelector, addr: Addr): number {
+  const at = new SocketAddress();
+  const isUnix = addr.transport === "unix";
+  if (addr.transport === "unix") at.setPath(addr.path);
+  else at.setIp(libc, addr.hostname, addr.port);
+  const client = libc.call.socket(isUnix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assertEquals(libc.call.connect(client, at.bytes, at.length), 0);
+  return client;
+}
+
+Deno.test("epoll: a listener on a socket that others have, too, is woken no more when it is closed", async () => {
+  await using selector = openEpoll();
+  const { libc, poll } = selector;
+  const { descriptor, addr } = openListening(libc, checkListenOptions(anyPort), false);
+  await selector.listen({ transport: "fd", fd: libc.call.dup(descriptor) }, () => new Recorder()).close();
+  const client = connectTo(selector, addr); // The other one's connection.
+  assertEquals(poll.dispatch(() => {}), 0);
+  for (const fd of [client, descriptor]) libc.call.close(fd);
+});
+
+Deno.test("epoll: the path of a socket that was handed over stays when its listener is closed", async () => {
+  await using selector = openEpoll();
+  const { libc } = selector;
+  const path = `${await Deno.makeTempDir()}/others.sock`;
+  const { descriptor, addr } = openListening(libc, checkListenOptions({ transport: "unix", path }), false);
+  await selector.listen({ transport: "fd", fd: libc.call.dup(descriptor) }, () => new Recorder()).close();
+  for (const fd of [connectTo(selector, addr), descriptor]) libc.call.close(fd);
+});
+
+Deno.test("epoll: a path on which listening fails is not left behind", async () => {
+  const breakages: Breakage[] = [
+    (_real, fail) => ({ listen: () => fail(EADDRINUSE) }),
+    (real, fail) => {
+      let isListening = false;
+      return {
+        listen: (...all) => (isListening = true, real.listen(...all)),
+        epollCtl: (...all) => isListening ? fail(ENOSPC) : real.epollCtl(...all),
+      };
+    },
+  ];
+  for (const breakage of breakages) {
+    await using selector = openEpoll({ load: breakingLoader(breakage) });
+    const path = `${await Deno.makeTempDir()}/failed.sock`;
+    assertThrows(() => selector.listen({ transport: "unix", path }, () => new Recorder()), SluiceError);
+    await assertRejects(() => Deno.lstat(path), Deno.errors.NotFound);
+  }
 });
 
 Deno.test("epoll: hundreds of connections come and go, and the counts are right in the end", async () => {

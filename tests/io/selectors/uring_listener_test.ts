@@ -62,6 +62,16 @@ Deno.test("closing a listener frees its slot, its descriptor and its path", asyn
   while (selector.stats.slots > 0) await new Promise((resolve) => setTimeout(resolve, 0));
 });
 
+Deno.test("the path of a socket that was handed over stays when its listener is closed", async () => {
+  await using selector = openUring();
+  const { libc } = selector;
+  const path = `${await Deno.makeTempDir()}/others.sock`;
+  const { descriptor } = openListening(libc, checkListenOptions({ transport: "unix", path }), true);
+  await selector.listen({ transport: "fd", fd: libc.call.dup(descriptor) }, () => new Recorder()).close();
+  await (await selector.connect({ transport: "unix", path }, () => new Recorder())).close();
+  libc.call.close(descriptor);
+});
+
 Deno.test("a socket that was handed over and never waits is accepted from", async () => {
   await using selector = openUring();
   const { libc } = selector;
