@@ -411,13 +411,18 @@ export class MemoryJobStore implements JobStore {
     }
   }
 
-  /** Makes room for so many bytes, by jobs that are over. */
+  /** Makes room for so many bytes, by jobs that are over; none of them goes if all together are not enough. */
   #makeRoom(bytes: number): void {
     const { bytesMax } = this.#settings;
-    while (this.#bytes + bytes > bytesMax) {
-      if (this.#finished.size === 0) throw new JobQueueFullError("bytesMax", bytesMax);
-      this.#forgetOldest();
+    let surplus = this.#bytes + bytes - bytesMax;
+    let count = 0;
+    for (const { weight } of this.#finished) {
+      if (surplus <= 0) break;
+      surplus -= weight;
+      count++;
     }
+    if (surplus > 0) throw new JobQueueFullError("bytesMax", bytesMax);
+    for (; count > 0; count--) this.#forgetOldest();
   }
 
   #forgetOldest(): void {

@@ -96,7 +96,8 @@ const STATEMENTS = {
   nextDue: "SELECT min(due_ms) AS ms FROM jobs WHERE state = 'queued' AND runner = @runner",
   nextLease: "SELECT min(lease_end_ms) AS ms FROM jobs WHERE state = 'running'",
   forgetOld: "DELETE FROM jobs WHERE finished_ms IS NOT NULL AND finished_ms < @oldestMs",
-  forgetOldest: `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE finished_ms IS NOT NULL
+  forgetOldest:
+    `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE finished_ms IS NOT NULL AND seq <> @kept
     ORDER BY finished_ms, seq LIMIT @count)`,
   list: `SELECT * FROM jobs WHERE seq < @before AND (@state IS NULL OR state = @state)
     AND (@runner IS NULL OR runner = @runner) ORDER BY seq DESC LIMIT @limit`,
@@ -342,9 +343,10 @@ export class SqliteJobStore implements JobStore {
       if (rows.some(({ state, jobs }) => state === "queued" && Number(jobs) >= queuedMax)) {
         throw new JobQueueFullError("queuedMax", queuedMax);
       }
-      const sum = rows.reduce((total, row) => total + Number(row["bytes"]), 0);
-      if (sum + bytes <= bytesMax) return;
-      if (this.#run("forgetOldest", { count: 1 }) === 0) throw new JobQueueFullError("bytesMax", bytesMax);
+      if (bytesOf(rows) + bytes <= bytesMax) return;
+      if (this.#run("forgetOldest", { count: 1, kept: 0 }) === 0) {
+        throw new JobQueueFullError("bytesMax", bytesMax);
+      }
     }
   }
 
@@ -382,12 +384,14 @@ export class SqliteJobStore implements JobStore {
   #finish(row: Row, state: JobState, nowMs: number): JobRecord {
     const job = recordOf(this.#row("finish", { seq: row["seq"]!, state, nowMs })!);
     const { finishedMax, bytesMax } = this.#settings;
-    const counts = this.#rows("counts");
-    const over = counts.filter(({ state }) => state !== "queued" && state !== "running");
-    const surplus = over.reduce((sum, { jobs }) => sum + Number(jobs), 0) - finishedMax;
-    const bytes = counts.reduce((sum, row) => sum + Number(row["bytes"]), 0);
-    const count = Math.max(surplus, bytes > bytesMax ? 1 : 0);
-    if (count > 0) this.#run("forgetOldest", { count });
+    // Not this one, which is the oldest after the clock was set back, too: its end was not even told yet.
+    const forget = (count: number) => this.#run("forgetOldest", { count, kept: row["seq"]! });
+    for (let counts = this.#rows("counts");; counts = this.#rows("counts")) {
+      const over = counts.filter(({ state }) => state !== "queued" && state !== "running");
+      const surplus = over.reduce((sum, { jobs }) => sum + Number(jobs), 0) - finishedMax;
+      if (surplus <= 0 && bytesOf(counts) <= bytesMax) break;
+      if (forget(Math.max(surplus, 1)) === 0) break;
+    }
     return job;
   }
 
@@ -425,6 +429,11 @@ export class SqliteJobStore implements JobStore {
 /** Parameters with the sign that they have in the statements: not every runtime adds it. */
 function named(parameters: Record<string, string | number | null>): Record<string, string | number | null> {
   return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`@${name}`, value]));
+}
+
+/** Bytes of all jobs, by the rows of `counts`. */
+function bytesOf(counts: readonly Row[]): number {
+  return counts.reduce((sum, { bytes }) => sum + Number(bytes), 0);
 }
 
 function isBefore(one: Row, other: Row): boolean {

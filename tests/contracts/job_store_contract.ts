@@ -6,6 +6,7 @@
 import { testClaims, testLife, testOrder, testRetries } from "./job_store/claims.ts";
 import type { JobStoreKind, Register } from "./job_store/harness.ts";
 import { testBounds, testCancelling, testKeys, testRandomly, testWaiting } from "./job_store/limits.ts";
+import { testTorture } from "./job_store/torture.ts";
 
 export { type JobStoreKind, type JobStoreUnderTest, SMALL } from "./job_store/harness.ts";
 
@@ -29,4 +30,5 @@ export function testJobStore(kind: JobStoreKind): void {
   testBounds(test);
   testWaiting(test);
   testRandomly(test);
+  testTorture(kind);
 }

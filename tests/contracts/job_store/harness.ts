@@ -21,6 +21,12 @@ export interface JobStoreUnderTest {
   readonly store: JobStore;
   /** Lets that much time pass for the store. */
   advance(ms: number): Promise<void>;
+  /** The time it goes by, milliseconds. */
+  nowMs(): number;
+  /** Sets the clock; only for a store that goes by wall time. */
+  setWall?(wallMs: number): void;
+  /** What it says that its jobs count for, if it says so. */
+  bytes?(): number;
 }
 
 /** One kind of store. */

@@ -178,6 +178,24 @@ export function testBounds(test: Register): void {
     assertEquals((await store.counts()).queued, added);
   });
 
+  test("a job that is refused for its bytes makes none of those go that are over", async ({ store }) => {
+    const over = await add(store);
+    await store.cancel(over.id);
+    const input = `"${"x".repeat(7_000)}"`;
+    for (let n = 0; n < 13; n++) await add(store, { input });
+    await assertRejects(() => add(store, { input }), JobQueueFullError);
+    assertEquals(await stateOf(store, over.id), "cancelled");
+  });
+
+  test("a job that has just ended is kept, though its result takes more bytes than there are", async ({ store }) => {
+    const { id } = await add(store);
+    const { token } = await take(store);
+    const input = `"${"x".repeat(7_000)}"`;
+    for (let n = 0; n < 12; n++) await add(store, { input });
+    await store.complete(id, token, `"${"y".repeat(7_900)}"`);
+    assertEquals(await stateOf(store, id), "done");
+  });
+
   test("what no job can be is refused, and nothing is changed by it", async ({ store }) => {
     const bad: [Partial<NewJob>, new () => Error][] = [
       ...["", "a b", "ü", "-a", "x".repeat(65)].map((runner) => [{ runner }, TypeError] as never),

@@ -8,7 +8,12 @@ testJobStore({
   open() {
     const clock = new VirtualClock();
     const store = new MemoryJobStore({ ...SMALL, clock });
-    return Promise.resolve({ store, advance: (ms: number) => clock.advance(ms) });
+    return Promise.resolve({
+      store,
+      advance: (ms: number) => clock.advance(ms),
+      nowMs: () => clock.now(),
+      bytes: () => store.bytes,
+    });
   },
 });
 

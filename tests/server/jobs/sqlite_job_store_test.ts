@@ -9,7 +9,12 @@ testJobStore({
   open() {
     const clock = new VirtualClock();
     const store = new SqliteJobStore(":memory:", { ...SMALL, clock });
-    return Promise.resolve({ store, advance: (ms: number) => clock.advance(ms) });
+    return Promise.resolve({
+      store,
+      advance: (ms: number) => clock.advance(ms),
+      nowMs: () => clock.wallMs(),
+      setWall: (wallMs: number) => clock.setWall(wallMs),
+    });
   },
 });
 
@@ -61,6 +66,22 @@ Deno.test("two processes' stores on one file share the jobs, each to one of them
     assertEquals(await stores[0]!.claim(["r"], 10_000), null);
     for (const store of stores) await store.close();
   }));
+
+Deno.test("after its clock was set back, what ends is kept, and not the first to go", async () => {
+  const clock = new VirtualClock();
+  const store = new SqliteJobStore(":memory:", { clock, finishedMax: 2 });
+  const end = async () => {
+    const { job } = await store.enqueue({ runner: "r", input: "1" });
+    await store.complete(job.id, (await store.claim(["r"], 10_000))!.token, "1");
+    return job.id;
+  };
+  const before = [await end(), await end()];
+  clock.setWall(clock.wallMs() - 3_600_000);
+  const after = await end();
+  assertEquals((await store.get(after))?.state, "done");
+  assertEquals(await store.get(before[0]!), null);
+  await store.close();
+});
 
 Deno.test("what is asked in one turn is one transaction, and each call is refused on its own", async () => {
   const store = new SqliteJobStore(":memory:", { queuedMax: 3 });
