@@ -17,6 +17,7 @@
  */
 import { DeadlineExceededError, ResourceExhaustedError } from "../io/errors.ts";
 import type { Addr, Protocol, Transport } from "../io/selector.ts";
+import { BODY_RATE_WINDOW_MS } from "./deadlines.ts";
 import type { Exchange } from "./exchange.ts";
 import type { HijackedConnection } from "./handler.ts";
 import { type Hijacked, hijackTransport } from "./hijack.ts";
@@ -27,6 +28,7 @@ import type { ConnectionLink } from "./response_queue.ts";
 import type { ServerConnection, ServerContext } from "./server_context.ts";
 import type { DeadlineCounters } from "./server_stats.ts";
 import type { BudgetEntry, BudgetMember } from "./write_budget.ts";
+import { WRITE_RATE_SPAN_MS } from "./write_rate.ts";
 
 /** Requests come and are answered. */
 const OPEN = 0;
@@ -167,7 +169,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   wrote(bytes: number): void {
     this.writtenBytes += bytes;
     this.#server.stats.bytesSent += bytes;
-    this.phases.wrote();
+    this.phases.wrote(bytes);
     this.#budget.wrote(bytes);
   }
 
@@ -241,14 +243,17 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
       case "head":
         return this.#pipeline.refuse({ status: 408, text: "The request's head took too long to arrive" });
       case "bodyIdle":
-      case "bodyRate":
         return this.#pipeline.bodyTimedOut(this.#late("Cannot read the request's body", "bodyIdleMs"));
+      case "bodyRate":
+        return this.#pipeline.bodyTimedOut(this.#tooSlow("Cannot read the request's body", "body"));
       case "handler":
         return this.#pipeline.handlerTimedOut(
           this.#late("Cannot wait for the handler's response", "handlerMs"),
         );
       case "writeStall":
         return this.abort(this.#late("Cannot send the response: the peer takes nothing", "writeStallMs"));
+      case "writeRate":
+        return this.abort(this.#tooSlow("Cannot send the response: the peer takes too little", "write"));
       case "total":
         return this.abort(this.#late("Cannot complete the request", "totalMs"));
       case "linger":
@@ -279,6 +284,12 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     deadline: "bodyIdleMs" | "handlerMs" | "writeStallMs" | "totalMs",
   ): Error {
     return new DeadlineExceededError(doing, this.#server.deadlines[deadline]);
+  }
+
+  #tooSlow(doing: string, what: "body" | "write"): Error {
+    const rate = this.#server.deadlines[`${what}BytesPerSecondMin`];
+    const span = what === "body" ? BODY_RATE_WINDOW_MS : WRITE_RATE_SPAN_MS;
+    return new DeadlineExceededError(`${doing}, ${rate} bytes a second at least`, span);
   }
 
   /** Gives the peer its time to close. */

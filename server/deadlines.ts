@@ -37,11 +37,19 @@ export interface ServeDeadlines {
    */
   readonly handlerMs?: number | null;
   /**
-   * For the peer to take any byte of what waits to be sent; then the connection is reset, after twice that at most (the
-   * time is taken when a write begins to wait, not at every byte). Default 60,000: systems report room in large send
-   * buffers by the third, which takes a slow but honest reader half a minute.
+   * For the peer to take any byte of what waits to be sent; then the connection is reset, up to 5 s later, but not later than after
+   * twice the time (it is not taken at every byte). Default 60,000: systems report room in large send buffers by the third,
+   * which takes a slow but honest reader half a minute.
    */
   readonly writeStallMs?: number | null;
+  /**
+   * Bytes a second that the peer must take, over any half minute and more in which bytes wait for it; else the connection is reset.
+   * Who keeps up with a stream, however little comes, is never slow. Default 240, as for bodies: what drips slower is an attack.
+   * Measured is what the system takes, which buffers up to some MiB and reports room in steps: who takes less than three quarters of
+   * the rate is cut, who takes twice the rate never, whatever the steps (`write_rate.ts`). Who takes nothing at all is up to
+   * `writeStallMs`; without that, the time is that for 4 MiB. The unit is bytes, not milliseconds.
+   */
+  readonly writeBytesPerSecondMin?: number | null;
   /** For the next request on a kept connection; then it is closed. Default 75,000: longer than load balancers' usual 60 s, so that they close first. */
   readonly keepAliveMs?: number | null;
   /** For a whole request, from its head to the response's last byte; then the connection is reset. Default `null`: streams are legal. */
@@ -62,12 +70,16 @@ export const SERVE_DEADLINES_DEFAULT: ResolvedDeadlines = Object.freeze({
   bodyBytesPerSecondMin: 240,
   handlerMs: 300_000,
   writeStallMs: 60_000,
+  writeBytesPerSecondMin: 240,
   keepAliveMs: 75_000,
   totalMs: Infinity,
   lingerMs: 2_000,
 });
 
-/** The minimum rate is judged over this long: a body may pause for a moment, as a link does that changes cells. */
+/** Those that are rates, not times. */
+const RATES: ReadonlySet<string> = new Set(["bodyBytesPerSecondMin", "writeBytesPerSecondMin"]);
+
+/** The minimum rate of bodies is judged over this long: a body may pause for a moment, as a link does that changes cells. */
 export const BODY_RATE_WINDOW_MS = 5_000;
 
 /**
@@ -94,7 +106,7 @@ function resolveDeadline(name: string, value: number | null): number {
     if (name === "lingerMs") {
       throw new TypeError(`Cannot set the deadline "${name}" to null: it cannot be switched off`);
     }
-    return name === "bodyBytesPerSecondMin" ? 0 : Infinity;
+    return RATES.has(name) ? 0 : Infinity;
   }
   if (typeof value !== "number" || !(value > 0 && value < Infinity)) {
     throw new RangeError(`Cannot set the deadline "${name}" to ${value}: a positive finite number is needed`);

@@ -5,9 +5,9 @@
  * handler's response, the peer's taking of bytes and the whole request are watched beside it. The connection tells
  * when a phase begins; only the deadline's name comes back, the answer is the connection's.
  *
- * A write stall is told from what the peer took: when the deadline comes and something was taken since it was set, it
- * is set anew. So writes need not touch the timer, and a connection that is written to costs one wake-up per
- * `writeStallMs` at most.
+ * How the peer takes bytes is told by looking every `WRITE_LOOK_MS` while some wait: a stall from whether anything was taken since
+ * the last look that found so, the rate by `write_rate.ts`. So writes need not touch the timer, and a connection that is written to
+ * costs one wake-up in that time at most.
  *
  * @module
  */
@@ -20,6 +20,7 @@ import {
   type ResolvedDeadlines,
 } from "./deadlines.ts";
 import type { DeadlineCounters } from "./server_stats.ts";
+import { WRITE_LOOK_MS, WriteRate } from "./write_rate.ts";
 
 /** The connection, as the clock sees it. */
 export interface PhaseOwner {
@@ -45,8 +46,11 @@ export class PhaseClock implements DeadlineOwner {
   #bodyAt = 0;
   #windowEndsAt = 0;
   #windowBytes = 0;
-  /** What the peer had taken when the write deadline was set. */
+  /** What the peer had taken when something was last found to be taken, and when it has stalled if that is still all. */
   #takenBytes = 0;
+  #stalledAt = Infinity;
+  /** Made when a look finds bytes waiting, if there is a minimum rate; let go when one finds none. */
+  #writeRate: WriteRate | null = null;
 
   /** @param times how long each phase may take @param owner the connection */
   constructor(times: ResolvedDeadlines, timers: Timers, clock: Clock, owner: PhaseOwner) {
@@ -123,9 +127,12 @@ export class PhaseClock implements DeadlineOwner {
   }
 
   /** Bytes were written. */
-  wrote(): void {
-    if (this.#deadlines.write === Infinity && this.#times.writeStallMs !== Infinity) {
-      this.#awaitWrite(this.#clock.now());
+  wrote(bytes: number): void {
+    if (this.#writeRate !== null && this.#keepsUp(this.#writeRate, bytes)) this.#writeRate = null;
+    if (this.#deadlines.write === Infinity && this.#looksAtWrites) {
+      const now = this.#clock.now();
+      this.#tookBytes(now, this.#owner.takenBytes);
+      this.#lookLater(now);
     }
   }
 
@@ -144,9 +151,46 @@ export class PhaseClock implements DeadlineOwner {
     return Math.min(this.#bodyAt + this.#times.bodyIdleMs, this.#windowEndsAt);
   }
 
-  #awaitWrite(now: number): void {
-    this.#takenBytes = this.#owner.takenBytes;
-    this.#deadlines.write = now + this.#times.writeStallMs;
+  get #looksAtWrites(): boolean {
+    return this.#times.writeStallMs !== Infinity || this.#times.writeBytesPerSecondMin > 0;
+  }
+
+  /** The peer has taken something. */
+  #tookBytes(now: number, takenBytes: number): void {
+    this.#takenBytes = takenBytes;
+    this.#stalledAt = now + this.#times.writeStallMs;
+  }
+
+  #lookLater(now: number): void {
+    this.#deadlines.write = Math.min(this.#stalledAt, now + WRITE_LOOK_MS);
+  }
+
+  /** Looks how the peer takes what waits for it. */
+  #look(now: number): void {
+    const { bufferedBytes, takenBytes } = this.#owner;
+    if (bufferedBytes === 0) {
+      this.#writeRate = null;
+      return; // The next write sets the deadline again.
+    }
+    if (takenBytes > this.#takenBytes) this.#tookBytes(now, takenBytes);
+    else if (now >= this.#stalledAt) return this.#owner.deadlinePassed("writeStall");
+    if (this.#isTooSlow(now, takenBytes, bufferedBytes)) return this.#owner.deadlinePassed("writeRate");
+    this.#lookLater(now);
+  }
+
+  /** Whether, before `bytes` were written, the peer had taken all that waited, or what had waited at some time within a moment. */
+  #keepsUp(rate: WriteRate, bytes: number): boolean {
+    const { bufferedBytes, takenBytes } = this.#owner;
+    if (bufferedBytes <= bytes) return true;
+    return takenBytes >= rate.markBytes && rate.isPrompt(this.#clock.now(), takenBytes, bufferedBytes);
+  }
+
+  #isTooSlow(now: number, takenBytes: number, bufferedBytes: number): boolean {
+    const { writeBytesPerSecondMin } = this.#times;
+    if (writeBytesPerSecondMin === 0) return false;
+    if (this.#writeRate !== null) return this.#writeRate.isTooSlow(now, takenBytes, bufferedBytes);
+    this.#writeRate = new WriteRate(writeBytesPerSecondMin, now, takenBytes, bufferedBytes);
+    return false;
   }
 
   slotPassed(slot: DeadlineSlot, now: number): void {
@@ -158,9 +202,7 @@ export class PhaseClock implements DeadlineOwner {
       case "total":
         return this.#owner.deadlinePassed("total");
       case "write":
-        if (this.#owner.bufferedBytes === 0) return; // Set again by the next write.
-        if (this.#owner.takenBytes > this.#takenBytes) return this.#awaitWrite(now);
-        return this.#owner.deadlinePassed("writeStall");
+        return this.#look(now);
     }
   }
 

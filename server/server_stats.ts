@@ -79,6 +79,8 @@ export interface DeadlineCounters {
   handler: number;
   /** `writeStallMs`. */
   writeStall: number;
+  /** `writeBytesPerSecondMin`. */
+  writeRate: number;
   /** `keepAliveMs`. */
   keepAlive: number;
   /** `totalMs`. */
@@ -144,6 +146,7 @@ export function createServerStats(): CountingStats {
       bodyRate: 0,
       handler: 0,
       writeStall: 0,
+      writeRate: 0,
       keepAlive: 0,
       total: 0,
       linger: 0,

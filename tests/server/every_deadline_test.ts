@@ -5,11 +5,13 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { DeadlineExceededError } from "../../io/errors.ts";
 import { resolveDeadlines, SERVE_DEADLINES_DEFAULT, type ServeDeadlines } from "../../server/deadlines.ts";
+import { type Gateway, gateway } from "../../server/gateway/gateway.ts";
 import type { Handler } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
-import type { ServeOptions } from "../../server/serve.ts";
+import { serve, type ServeOptions } from "../../server/serve.ts";
 import type { DeadlineCounters } from "../../server/server_stats.ts";
-import { type MemoryClient, MemoryHttp, parseResponse } from "../support/memory_http.ts";
+import { EventHub } from "../../server/sse/event_hub.ts";
+import { MemoryClient, MemoryHttp, parseResponse } from "../support/memory_http.ts";
 import { boundsReached, Neighbour, NEIGHBOUR_PATH } from "../support/neighbour.ts";
 
 type DeadlineName = keyof ServeDeadlines;
@@ -138,6 +140,19 @@ const CASES: readonly Case[] = [
     answer: "a reader that takes nothing is reset",
     deadlines: { writeStallMs: 1_000 },
     afterMs: 2_000, // In the first of them the network takes something.
+    handler: () => new Reply(LARGE),
+    begin: (_http, client) => {
+      client.stopReading();
+      client.send(GET);
+    },
+    check: (client) => assertEquals(client.end, "reset"),
+  },
+  {
+    name: "writeBytesPerSecondMin",
+    counter: "writeRate",
+    answer: "a reader that takes too little is reset",
+    deadlines: { writeBytesPerSecondMin: 500_000, writeStallMs: null },
+    afterMs: 15_000, // Found waiting at 5 s; by then 10 s more are too much for 4 MiB.
     handler: () => new Reply(LARGE),
     begin: (_http, client) => {
       client.stopReading();
@@ -326,6 +341,73 @@ Deno.test("writeStallMs: a reader that takes a little now and then is served to 
   await http.settle();
   assertEquals(parseResponse(client.text).body.length, LARGE.length);
   assertEquals(boundsReached(http.server.stats), {});
+});
+
+Deno.test("writeBytesPerSecondMin: a reader that drips is reset, though it never stalls; one that is quicker gets all", async () => {
+  for (const [pauseMs, isCut] of [[9_000, true], [1_000, false]] as const) {
+    await using http = new MemoryHttp(() => new Reply(LARGE), {
+      deadlines: { writeBytesPerSecondMin: 30_000 },
+    });
+    const client = await http.connect();
+    client.received = (bytes) => { // One read at a time: 64 KiB, what the network holds.
+      MemoryClient.prototype.received.call(client, bytes);
+      client.stopReading();
+    };
+    client.send(GET);
+    for (let i = 0; i < 40 && client.end === "open"; i++) {
+      await http.advance(pauseMs);
+      if (client.end === "open") client.startReading();
+    }
+    await http.settle();
+    assertEquals(boundsReached(http.server.stats), isCut ? { "deadlinesPassed.writeRate": 1 } : {});
+    assertEquals([client.end, client.text.length > LARGE.length], isCut ? ["reset", false] : ["open", true]);
+  }
+});
+
+Deno.test("writeBytesPerSecondMin: an event stream that its reader keeps up with is never slow, whatever the rate", async () => {
+  const hub = new EventHub({ heartbeatMs: null });
+  await using http = new MemoryHttp((request, info) => hub.subscribe(request, "topic", info), {
+    deadlines: { writeBytesPerSecondMin: 1e9, writeStallMs: 5_000 },
+  });
+  const client = await http.connect();
+  client.send(GET);
+  await http.settle();
+  for (let i = 0; i < 30; i++) {
+    await hub.publish("topic", { data: "a token" });
+    await http.advance(i % 2 === 0 ? 1_000 : 60_000);
+  }
+  assertEquals(client.end, "open");
+  assertEquals(client.text.match(/a token/g)?.length, 30);
+  assertEquals(boundsReached(http.server.stats), {});
+  hub.close();
+});
+
+Deno.test("writeBytesPerSecondMin: behind a gateway the reader that is too slow is reset, and the upstream given up", async () => {
+  let isCancelled = false;
+  let proxy: Gateway | null = null;
+  await using http = new MemoryHttp((request, info) => proxy!(request, info), {
+    deadlines: { writeBytesPerSecondMin: 500_000, writeStallMs: null },
+  });
+  const patient = { writeBytesPerSecondMin: null, writeStallMs: null };
+  await using origin = serve(
+    { port: 81, selector: http.selector, deadlines: patient },
+    () =>
+      new Reply(
+        new ReadableStream({ pull: (to) => to.enqueue(LARGE), cancel: () => void (isCancelled = true) }),
+      ),
+  );
+  await using upstream = gateway({ upstream: "http://127.0.0.1:81", selector: http.selector });
+  proxy = upstream;
+  const client = await http.connect();
+  client.stopReading();
+  client.send(GET);
+  await http.settle();
+  await http.advance(15_000 - 1);
+  assertEquals([client.end, proxy.stats.upstreamCancels, isCancelled], ["open", 0, false]);
+  await http.advance(1 + TICKS_MS);
+  assertEquals([client.end, proxy.stats.upstreamCancels, isCancelled], ["reset", 1, true]);
+  assertEquals(boundsReached(http.server.stats), { "deadlinesPassed.writeRate": 1 });
+  assertEquals(boundsReached(origin.stats), {});
 });
 
 Deno.test("every deadline has a case here, and every counter of one is reached by it", async () => {

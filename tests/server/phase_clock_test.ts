@@ -120,14 +120,14 @@ Deno.test("the total counts from when the request began, however late it is told
 
 Deno.test("a write stalls only when bytes wait and none were taken since the deadline was set", async () => {
   const { clock, phases, owner, passed } = open({ writeStallMs: 100 });
-  phases.wrote();
+  phases.wrote(10);
   await clock.advance(1_000); // Nothing waits.
   owner.bufferedBytes = 10;
-  phases.wrote();
+  phases.wrote(10);
   for (let i = 0; i < 5; i++) {
     await clock.advance(90);
     owner.takenBytes++;
-    phases.wrote(); // More writes do not put it off; that something was taken does.
+    phases.wrote(10); // More writes do not put it off; that something was taken does.
   }
   assertEquals(passed, []);
   await clock.advance(250);
@@ -138,9 +138,76 @@ Deno.test("writes alone do not put a stall off", async () => {
   const { clock, phases, owner, passed } = open({ writeStallMs: 100 });
   for (let i = 0; i < 6; i++) {
     owner.bufferedBytes += 10;
-    phases.wrote();
+    phases.wrote(10);
     await clock.advance(20);
   }
+  assertEquals(passed, ["writeStall"]);
+});
+
+Deno.test("a minimum rate looks only while bytes wait, and passes under its own name", async () => {
+  const { clock, phases, owner, passed } = open({ writeBytesPerSecondMin: 100, writeStallMs: null });
+  phases.wrote(10);
+  await clock.advance(60_000);
+  assertEquals([passed, clock.pendingCount], [[], 0], "nothing waits");
+  owner.bufferedBytes = 100_000;
+  phases.wrote(10);
+  const advance = async (seconds: number, bytes: number) => {
+    for (let second = 0; second < seconds && passed.length === 0; second++) {
+      await clock.advance(1_000);
+      owner.takenBytes += bytes;
+    }
+  };
+  await advance(300, 100);
+  assertEquals(passed, []);
+  await advance(100, 70);
+  assertEquals(passed, ["writeRate"]);
+});
+
+Deno.test("what waits at two looks is no span when nothing waited in between", async () => {
+  const { clock, phases, owner, passed } = open({ writeBytesPerSecondMin: 1e9, writeStallMs: null });
+  for (let look = 0; look < 20; look++) { // A slow stream that happens to have written just before each look.
+    owner.bufferedBytes = 10;
+    phases.wrote(10);
+    await clock.advance(5_000 + LATE_MS);
+    owner.takenBytes += 10;
+    owner.bufferedBytes = 0;
+  }
+  assertEquals(passed, []);
+});
+
+Deno.test("sends that are never all completed at once are no span when each is within a moment", async () => {
+  const { clock, phases, owner, passed } = open({ writeBytesPerSecondMin: 1e9, writeStallMs: null });
+  owner.bufferedBytes = 10;
+  for (let write = 0; write < 500; write++) { // The one before is on its way when the next is written.
+    owner.bufferedBytes += 10;
+    phases.wrote(10);
+    await clock.advance(100);
+    owner.takenBytes += 10;
+    owner.bufferedBytes -= 10;
+  }
+  assertEquals(passed, []);
+});
+
+Deno.test("who is behind all the time is judged, though what waited at one look is gone at another", async () => {
+  const { clock, phases, owner, passed } = open({ writeBytesPerSecondMin: 10_000, writeStallMs: null });
+  owner.bufferedBytes = 40_000;
+  for (let second = 0; second < 60 && passed.length === 0; second++) {
+    phases.wrote(5_000);
+    await clock.advance(1_000);
+    owner.takenBytes += 5_000;
+  }
+  assertEquals(passed, ["writeRate"]);
+});
+
+Deno.test("a stall is told up to one look after its time, however long that is", async () => {
+  const { clock, phases, owner, passed } = open({ writeStallMs: 60_000 });
+  owner.bufferedBytes = 100_000;
+  phases.wrote(10);
+  await clock.advance(42_000);
+  owner.takenBytes += 10_000;
+  await clock.advance(60_000);
+  assertEquals(passed, []);
+  await clock.advance(5_000 + 20 * LATE_MS);
   assertEquals(passed, ["writeStall"]);
 });
 
@@ -151,6 +218,7 @@ Deno.test("what is switched off never passes and sets no timer", async () => {
     bodyBytesPerSecondMin: null,
     handlerMs: null,
     writeStallMs: null,
+    writeBytesPerSecondMin: null,
     totalMs: null,
   });
   owner.bufferedBytes = 1;
@@ -158,7 +226,7 @@ Deno.test("what is switched off never passes and sets no timer", async () => {
   phases.body(0);
   phases.handler(0);
   phases.total(0);
-  phases.wrote();
+  phases.wrote(10);
   assertEquals(clock.pendingCount, 0);
   await clock.advance(1e9);
   assertEquals(passed, []);
@@ -169,7 +237,7 @@ Deno.test("clear ends all that runs", async () => {
   owner.bufferedBytes = 1;
   phases.head(0);
   phases.handler(0);
-  phases.wrote();
+  phases.wrote(10);
   phases.clear();
   assertEquals(clock.pendingCount, 0);
   await clock.advance(1e9);
