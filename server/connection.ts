@@ -125,6 +125,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
 
   resumeWriting(): void {
     this.isWritePaused = false;
+    this.phases.resumed(this.#server.time.now() - this.stalledSinceMs);
     this.stalledSinceMs = Infinity;
     this.#pipeline.resume();
   }

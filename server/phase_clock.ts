@@ -136,6 +136,11 @@ export class PhaseClock implements DeadlineOwner {
     }
   }
 
+  /** The peer has taken so much that writing goes on, after a pause of `pausedMs`. */
+  resumed(pausedMs: number): void {
+    this.#writeRate?.resumed(this.#clock.now(), pausedMs);
+  }
+
   /** The connection is gone. */
   clear(): void {
     this.#phase = "none";
@@ -178,11 +183,10 @@ export class PhaseClock implements DeadlineOwner {
     this.#lookLater(now);
   }
 
-  /** Whether, before `bytes` were written, the peer had taken all that waited, or what had waited at some time within a moment. */
   #keepsUp(rate: WriteRate, bytes: number): boolean {
     const { bufferedBytes, takenBytes } = this.#owner;
-    if (bufferedBytes <= bytes) return true;
-    return takenBytes >= rate.markBytes && rate.isPrompt(this.#clock.now(), takenBytes, bufferedBytes);
+    const unsentBytes = Math.max(0, bufferedBytes - bytes);
+    return rate.keepsUp(this.#clock.now(), takenBytes, bufferedBytes, unsentBytes);
   }
 
   #isTooSlow(now: number, takenBytes: number, bufferedBytes: number): boolean {

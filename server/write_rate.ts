@@ -6,9 +6,10 @@
  * reader's progress is invisible for minutes and then is a MiB at once; and where a send is the runtime's, in steps of 256 KiB at
  * least. A rate over any fixed time would find nothing in most of them. So:
  *
- * - A span begins with a look at which bytes wait, and is given up as soon as nothing waits, or what waited is found taken within a
- *   second: who keeps up with what is written, however little that is, is not slow. Else bytes have waited all along, and it was the
- *   reader who was waited for.
+ * - A span begins with a look at which bytes wait, and is given up when the next bytes are written if nothing waited by then, or what
+ *   waited was found taken within a moment: who keeps up with what is written, however little that is, is not slow. A step that
+ *   follows a pause may empty the buffer, too; what is written on the strength of it is no reason. So in all of a span either bytes have
+ *   waited, or the reader was waited for until just now.
  * - A span is judged only after a step, when what the system took is what the reader took: of the time up to the look before the
  *   step, and of the bytes up to the look after it, since a step may take several sends.
  * - Who takes nothing at all is `writeStallMs`'s to judge. Where that is off, a reader has the time in which it would have emptied
@@ -33,7 +34,7 @@ export const WRITE_RATE_SPAN_MS = 30_000;
 const HIDDEN_BYTES = 4 * 1024 * 1024;
 
 /** What waits no longer than this is on its way (a send that is not completed yet), and nobody is waited for, milliseconds. */
-const PROMPT_MS = 1_000;
+const PROMPT_MS = 250;
 
 /** One span, and those that follow it without a gap; see the module's text. */
 export class WriteRate {
@@ -44,6 +45,8 @@ export class WriteRate {
   /** What will have been taken when all is gone that waited at a time, and that time. */
   #markBytes = 0;
   #markMs = 0;
+  /** When a pause ended last in which the reader was waited for. */
+  #pausedUntilMs = -Infinity;
   /** The look before: when, and what had been taken. */
   #lookMs = 0;
   #lookBytes = 0;
@@ -63,13 +66,19 @@ export class WriteRate {
     this.#begin(now, takenBytes, bufferedBytes);
   }
 
-  /** Bytes that will have been taken when all is gone that waited at some time before. */
-  get markBytes(): number {
-    return this.#markBytes;
+  /** A pause of the writer ended that was so long: the reader has taken enough, at last. */
+  resumed(now: number, pausedMs: number): void {
+    if (pausedMs >= PROMPT_MS) this.#pausedUntilMs = now;
   }
 
-  /** Call when so many were taken. Returns whether that was prompt: nobody was waited for. */
-  isPrompt(now: number, takenBytes: number, bufferedBytes: number): boolean {
+  /**
+   * Bytes were written: `unsentBytes` of those before it waited then. Returns whether the reader keeps up; then the span is over.
+   * Other parameters as the constructor's.
+   */
+  keepsUp(now: number, takenBytes: number, bufferedBytes: number, unsentBytes: number): boolean {
+    if (now - this.#pausedUntilMs < PROMPT_MS) return false;
+    if (unsentBytes === 0) return true;
+    if (takenBytes < this.#markBytes) return false;
     if (now - this.#markMs < PROMPT_MS) return true;
     this.#mark(now, takenBytes, bufferedBytes);
     return false;

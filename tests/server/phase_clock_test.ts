@@ -199,6 +199,23 @@ Deno.test("who is behind all the time is judged, though what waited at one look 
   assertEquals(passed, ["writeRate"]);
 });
 
+Deno.test("a download whose pieces the system takes by the MiB, emptying the buffer each time, is judged", async () => {
+  for (const [stepMs, isCut] of [[10_000, true], [4_000, false]] as const) { // 100 and 250 KB/s
+    const { clock, phases, owner, passed } = open({ writeBytesPerSecondMin: 150_000 });
+    owner.bufferedBytes = 250_000;
+    phases.wrote(250_000);
+    for (let elapsedMs = 0; elapsedMs < 120_000 && passed.length === 0; elapsedMs += stepMs) {
+      await clock.advance(stepMs);
+      phases.resumed(stepMs);
+      for (let piece = 0; piece < 4; piece++) {
+        owner.takenBytes += 250_000;
+        phases.wrote(250_000); // The one before is taken, and this one is the first to wait.
+      }
+    }
+    assertEquals(passed, isCut ? ["writeRate"] : []);
+  }
+});
+
 Deno.test("a stall is told up to one look after its time, however long that is", async () => {
   const { clock, phases, owner, passed } = open({ writeStallMs: 60_000 });
   owner.bufferedBytes = 100_000;

@@ -84,15 +84,24 @@ Deno.test("a burst does not pay for a later drip", () => {
   assert(foundMs > 60_000 && foundMs <= 60_000 + 2 * (WRITE_RATE_SPAN_MS + 2 * WRITE_LOOK_MS), `${foundMs}`);
 });
 
-Deno.test("what waited is prompt when it is gone within a second; else what waits now is looked at", () => {
-  const rate = new WriteRate(MIN, 0, 100, 10);
-  assertEquals([rate.markBytes, rate.isPrompt(999, 110, 20)], [110, true]);
-  assertEquals([rate.isPrompt(1_000, 115, 20), rate.markBytes], [false, 135]);
-  assertEquals([rate.isPrompt(1_999, 135, 1), rate.isPrompt(2_000, 135, 1), rate.markBytes], [
-    true,
-    false,
-    136,
-  ]);
+Deno.test("who had taken all before the next write keeps up, and who took what waited within a moment", () => {
+  const rate = () => new WriteRate(MIN, 0, 100, 10);
+  assertEquals(rate().keepsUp(60_000, 110, 20, 0), true, "nothing waited");
+  assertEquals(rate().keepsUp(249, 110, 20, 5), true, "what waited at first is gone at once");
+  assertEquals(rate().keepsUp(249, 109, 20, 5), false, "some of it is left");
+  const late = rate();
+  assertEquals(late.keepsUp(250, 110, 20, 5), false, "it took its time");
+  assertEquals(late.keepsUp(499, 130, 20, 5), true, "what waited then did not");
+});
+
+Deno.test("what is written because a pause is over tells nothing about who keeps up", () => {
+  const rate = new WriteRate(MIN, 0, 0, 10);
+  rate.resumed(8_000, 250);
+  assertEquals(rate.keepsUp(8_000, 10, 10, 0), false);
+  assertEquals(rate.keepsUp(8_249, 20, 10, 0), false);
+  assertEquals(rate.keepsUp(8_250, 20, 10, 0), true);
+  rate.resumed(9_000, 249); // Too short for the reader to be waited for.
+  assertEquals(rate.keepsUp(9_000, 20, 10, 0), true);
 });
 
 Deno.test("who takes nothing has the time for as much as a send buffer may hide, and no more", () => {
