@@ -9,7 +9,8 @@
  *   reader that stops and goes arrive with the same hash). `drain` says when there is room again. The loss
  *   that was reported is that of callers who did not look at what `write` returned.
  * - `pause` stops taking bytes from the kernel; `terminate` sends RST; `shutdown` sends FIN.
- * - After our own `shutdown` the peer's FIN is reported as `close` without `end` before it: it is put back here.
+ * - After our own `shutdown` the peer's FIN is reported as `close` without `end` before it: it is put back here. While reading
+ *   is paused no FIN is reported, so what closes a socket then is a reset.
  * - A reset while reading is paused is reported with the bytes before it: they are held here, and dropped with it.
  * - A `write` that the system refuses returns -1. Then the reset behind it may be reported as a clean end, or never while
  *   reading is paused: so it counts as the connection's loss by itself.
@@ -107,6 +108,8 @@ export class BunTransport extends TransportBase implements BunOwner {
   #held: Uint8Array[] = [];
   /** Whether the peer's FIN came after held bytes. */
   #isEndHeld = false;
+  /** Whether the socket is closed, both sides have ended, and the protocol has paused before it heard so. */
+  #isEndToCome = false;
   #isBlocked = false;
   #hasShutDown = false;
   #hasEnded = false;
@@ -147,10 +150,7 @@ export class BunTransport extends TransportBase implements BunOwner {
   }
 
   takeEnd(): void {
-    if (this.#hasEnded || this.#isGone) return;
-    this.#hasEnded = true;
-    if (this.#held.length > 0) this.#isEndHeld = true;
-    else this.end();
+    if (!this.#isGone) this.#takeFin();
   }
 
   takeDrain(): void {
@@ -194,13 +194,22 @@ export class BunTransport extends TransportBase implements BunOwner {
   }
 
   protected override release(): void {
+    if (this.#isEndToCome) return this.#closeLater();
     this.#isReleasing = true;
     this.#call(() => this.#socket.end());
   }
 
   protected override reset(): void {
+    if (this.#isEndToCome) return this.#closeLater();
     this.#isReleasing = true;
     this.#call(() => this.#socket.terminate());
+  }
+
+  #takeFin(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (this.#held.length > 0) this.#isEndHeld = true;
+    else this.end();
   }
 
   /** The system refused to send: only a lost connection can be the reason, and Bun might call it a clean end. */
@@ -233,17 +242,29 @@ export class BunTransport extends TransportBase implements BunOwner {
   }
 
   #finish(error: unknown): void {
-    this.#held.length = 0;
-    this.#onClosed?.();
-    if (error instanceof ConnectionResetError) return this.lost(error);
-    if (error) return this.lost(connectionError(error));
-    if (this.#isReleasing) return this.lost(null);
-    if (!this.#hasShutDown) {
-      return this.lost(
+    if (error instanceof ConnectionResetError) return this.#close(error);
+    if (error) return this.#close(connectionError(error));
+    if (this.#isReleasing) return this.#close(null);
+    const isOwnFinAnswered = this.#hasShutDown && (this.#hasEnded || this.isReading);
+    if (!isOwnFinAnswered) {
+      return this.#close(
         new ConnectionResetError("Cannot go on", { cause: "Bun closed the socket and did not say why" }),
       );
     }
-    if (!this.#hasEnded) this.end(); // Bun does not tell of a FIN that comes after our own.
-    this.lost(null);
+    this.#takeFin(); // Bun does not tell of a FIN that comes after our own.
+    this.#isEndToCome = !this.isClosing && (this.#isEndHeld || this.isEndHeld);
+    if (!this.#isEndToCome) this.#close(null);
+  }
+
+  /** Both sides have ended, and the protocol that had paused has heard so. */
+  #closeLater(): void {
+    this.#isEndToCome = false;
+    process.nextTick(() => this.#close(null));
+  }
+
+  #close(error: Error | null): void {
+    this.#held.length = 0;
+    this.#onClosed?.();
+    this.lost(error);
   }
 }

@@ -204,6 +204,37 @@ function halfCloseContract({ test }: Subject): void {
     assertEquals(server.calls, ["opened", "ended", "closed"]);
   });
 
+  test("who ends its writing while reading is paused hears the end of a peer that had ended before", async (selector) => {
+    for (const isPausedAgain of [false, true]) {
+      const { client, server } = await connectPair(
+        selector,
+        {
+          opened: (transport) => transport.pauseReading(),
+          received: (_bytes, transport) => isPausedAgain && transport.pauseReading(),
+        },
+        { ended: () => true },
+      );
+      client.transport.writeText("last");
+      client.transport.closeWrite();
+      await settle();
+      server.transport.closeWrite();
+      await client.until(() => client.count("ended") === 1 || client.reason !== undefined);
+      await settle();
+      assertEquals(server.calls, ["opened"]);
+      server.transport.resumeReading();
+      await server.untilText("last");
+      if (isPausedAgain) {
+        await settle();
+        assertEquals(server.calls, ["opened", "received"]);
+        server.transport.resumeReading();
+      }
+      assertEquals(await server.untilClosed(), null);
+      assertEquals([server.text, server.count("ended")], ["last", 1]);
+      assertGrammar(server);
+      await client.untilClosed();
+    }
+  });
+
   test("who has ended its writing and reads with pauses gets all that the peer sent, before the end", async (selector) => {
     for (const length of [1, 20_000, 3 << 20]) {
       for (const pauses of [1, 3]) {
@@ -322,6 +353,23 @@ function resetContract({ test }: Subject): void {
     assertInstanceOf(await server.untilClosed(), ConnectionResetError);
     assertEquals(server.calls, ["opened", "closed"]);
     await client.untilClosed();
+  });
+
+  test("a reset is no end for who has ended its writing and paused reading", async (selector) => {
+    const { client, server } = await connectPair(selector, {
+      opened: (transport) => transport.pauseReading(),
+    }, { ended: () => true });
+    server.transport.closeWrite();
+    await client.until(() => client.count("ended") === 1);
+    client.transport.writeText("never to be the last");
+    await settle();
+    client.transport.abort();
+    await client.untilClosed();
+    await settle();
+    server.transport.resumeReading();
+    assertInstanceOf(await server.untilClosed(), ConnectionResetError);
+    assertEquals(server.count("ended"), 0);
+    assertGrammar(server);
   });
 
   test("writing on to a peer that closed for good ends in a reset", async (selector) => {
