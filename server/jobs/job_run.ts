@@ -128,6 +128,11 @@ export class JobRun implements JobContext {
     this.#abort(new JobCancelledError());
   }
 
+  /** The lease is over, and the job was taken away. */
+  expire(): void {
+    this.#lose(new StaleClaimError(this.id, "Cannot go on with"));
+  }
+
   /** The service stops: the runner has the grace period to end, then the job goes back to the queue. */
   stop(): void {
     this.#abort(new JobsStoppingError());
@@ -162,7 +167,8 @@ export class JobRun implements JobContext {
       if (error instanceof StaleClaimError) this.#lose(error);
       throw error;
     }
-    this.#host.stories.note(this.id, "progress", text);
+    // A store may answer this after what was asked later: the story may be over, or somebody else's.
+    if (!this.#isSettled && !this.#isLost) this.#host.stories.note(this.id, "progress", text);
   }
 
   /** What a runner says after its job's end is not told. */

@@ -41,6 +41,8 @@ export async function answerStory(
   const job = await store.get(id);
   if (job === null) return noSuchJob(id);
   const topic = stories.topicOf(id);
+  // One that was enqueued by another process, or an earlier one: from now on its end is told here, whoever brings it about.
+  if (job.finishedAtMs === null) stories.begin(job);
   const wasOpen = stories.isOpen(id);
   const isOver = job.finishedAtMs !== null;
   if (isOver && !wasOpen) {
@@ -56,6 +58,6 @@ export async function answerStory(
   }
   return stories.hub.subscribe(request, topic, info, {
     from: "start",
-    isComplete: () => wasOpen ? !stories.isOpen(id) : isOver,
+    isComplete: () => !stories.isOpen(id),
   });
 }

@@ -14,7 +14,7 @@
  * - stories: those of the hub's log; of jobs that are over, `storiesMax`.
  *
  * Known limits: with a store that several processes share, jobs enqueued elsewhere are found within `pollMs`, and
- * a job cancelled elsewhere is told to stop at its next renewal.
+ * a job cancelled elsewhere is told to stop at its next renewal. Of a job that is run elsewhere a story tells the end only, at a later poll.
  *
  * @module
  */
@@ -137,6 +137,8 @@ export class Jobs {
   /** Attempts whose runner is at work, by job; of one job there may be an abandoned one and another. */
   readonly #runs = new Set<JobRun>();
   readonly #byJob = new Map<string, JobRun>();
+  /** How many of the attempts have not ended for the store. */
+  #unsettled = 0;
   readonly #counters: Map<string, RunnerCounters>;
   readonly #counts = { enqueued: 0, repeated: 0, cancelledQueued: 0, expired: 0, storeFailures: 0 };
   readonly #refused: Record<string, number> = {};
@@ -145,6 +147,8 @@ export class Jobs {
   #looksAgain = false;
   /** Whether a lease may be over. */
   #mayExpire = true;
+  /** When stories were last compared with what other processes did. */
+  #caughtUpMs = -Infinity;
   #isStopping = false;
   #stopped: Promise<JobsShutdownReport> | null = null;
   #onSettled: (() => void) | null = null;
@@ -344,6 +348,7 @@ export class Jobs {
       if (this.#mayExpire) {
         this.#mayExpire = false;
         for (const job of await this.store.expire()) this.#expired(job);
+        await this.#catchUp();
       }
       for (free = this.#freeRunners(); free.length > 0 && !this.#isStopping; free = this.#freeRunners()) {
         const claim = await this.store.claim(free, this.#host.leaseMs);
@@ -359,6 +364,14 @@ export class Jobs {
     else this.#wake.cancel();
   }
 
+  /** Tells of jobs that ended in other processes, where there may be some. */
+  async #catchUp(): Promise<void> {
+    const nowMs = this.#host.clock.now();
+    if (this.#pollMs === null || nowMs - this.#caughtUpMs < this.#pollMs) return;
+    this.#caughtUpMs = nowMs;
+    await this.#stories.catchUp(this.store, (id) => this.#byJob.has(id));
+  }
+
   #freeRunners(): string[] {
     return [...this.#counters].filter(([, { isFree }]) => isFree).map(([name]) => name);
   }
@@ -368,6 +381,7 @@ export class Jobs {
     counters.running++;
     counters.wait.add(run.waitedMs);
     this.#runs.add(run);
+    this.#unsettled++;
     this.#byJob.set(run.id, run);
     void run.start();
   }
@@ -375,6 +389,7 @@ export class Jobs {
   /** A job was taken from a worker that was silent for too long. */
   #expired(job: JobRecord): void {
     this.#counts.expired++;
+    this.#byJob.get(job.id)?.expire();
     this.#stories.begin(job);
     const { id, runner, attempt, failure, state } = job;
     if (state === "failed") this.#stories.end(id, "failed", { ...failure, attempt });
@@ -390,6 +405,7 @@ export class Jobs {
     const outcome = outcomeOf(job, run);
     counters.outcomes[outcome]++;
     counters.run.add(this.#host.clock.now() - run.startedMs);
+    this.#unsettled--;
     if (run.isAbandoned) counters.abandoned++;
     if (this.#byJob.get(run.id) === run) this.#byJob.delete(run.id);
     if (outcome === "released") this.#released++;
@@ -420,10 +436,10 @@ export class Jobs {
     const { timers } = this.#host;
     await new Promise<void>((resolve) => {
       const grace = timers.after(graceMs, () => {
-        for (const run of this.#byJob.values()) run.stop();
+        for (const run of this.#runs) run.stop(); // those whose claim was lost as well; who is settled does not hear it
       });
       this.#onSettled = () => {
-        if (this.#byJob.size > 0) return;
+        if (this.#unsettled > 0) return;
         grace.cancel();
         resolve();
       };
