@@ -100,7 +100,7 @@ export interface Transport {
    * chunk and releases it when its bytes are with the kernel or the connection is lost.
    */
   writeShared(chunk: SharedChunk): void;
-  /** Bytes accepted by `write*` which the kernel has not taken yet. */
+  /** Bytes accepted by `write*` which the kernel has not taken yet; in `closed`, those that were lost; 0 after it, and after `abort`. */
   readonly bufferedBytes: number;
   /** Sets the water marks; `RangeError` unless `0 <= lowBytes <= highBytes`. `lowBytes` defaults to a quarter. */
   setWriteLimits(limits: { readonly highBytes: number; readonly lowBytes?: number }): void;

@@ -174,12 +174,12 @@ export abstract class TransportBase implements Transport, HubMember {
     this.#isReleased = true;
     this.#queue.drop();
     this.#queue.forgetHeld();
-    this.#bufferedBytes = 0;
     try {
-      this.#protocol.closed(this.#reason ?? error);
+      this.#protocol.closed(this.#reason ?? error); // It may still ask how much was not sent.
     } catch (failure) {
       reportUncaught(failure); // The connection is gone, so there is nobody left to tell; hiding it would help no one.
     }
+    this.#bufferedBytes = 0;
     this.#hub.leave(this);
   }
 

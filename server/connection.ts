@@ -61,6 +61,8 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   #isAdmitted = false;
   /** Bytes written when the last pause began. */
   #pausedAtBytes = 0;
+  /** Bytes the peer had taken when the connection ended; `null` before. */
+  #takenAtEnd: number | null = null;
   /** Bytes dropped while lingering. */
   #droppedBytes = 0;
   /** Whether this side ended the connection before its time. */
@@ -131,6 +133,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   closed(reason: Error | null): void {
+    this.#fixTaken();
     this.#state = CLOSING;
     this.phases.clear();
     this.#pipeline.close(reason, this.#isAborted);
@@ -152,7 +155,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   cutStream(reason: Error): void {
-    const isUnsent = this.#isEndUnsent && this.#pipeline.hasEndedStream;
+    const isUnsent = this.#state !== TAKEN_OVER && this.#pipeline.hasEndedStream;
     if (isUnsent || this.#pipeline.writer?.kind === "stream") this.abort(reason);
   }
 
@@ -192,14 +195,13 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.#state = LINGERING;
     this.phases.none();
     this.phases.handlerDone();
-    this.phases.totalDone();
     this.#awaitEnd();
     this.transport.closeWrite();
     this.transport.resumeReading();
   }
 
   abort(reason: Error): void {
-    if (this.#isEndUnsent) this.#pipeline.cutLast();
+    this.#fixTaken();
     this.#isAborted = true;
     if (this.#state !== TAKEN_OVER) this.#state = CLOSING;
     this.transport.abort(reason);
@@ -207,6 +209,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
 
   takeOver(exchange: Exchange, rest: Uint8Array): HijackedConnection {
     this.#state = TAKEN_OVER;
+    this.#fixTaken(); // What the handler writes is not counted.
     this.phases.clear();
     this.#hijacker = exchange;
     const hijacked = hijackTransport(this.transport, this.#server.timers, (reason) => {
@@ -229,7 +232,11 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   get takenBytes(): number {
-    return this.writtenBytes - this.transport.bufferedBytes;
+    return this.#takenAtEnd ?? this.writtenBytes - this.transport.bufferedBytes;
+  }
+
+  get oldestStartedMs(): number {
+    return this.#pipeline.oldestStartedMs;
   }
 
   deadlinePassed(name: keyof DeadlineCounters): void {
@@ -274,10 +281,9 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
 
   // ---- within -----------------------------------------------------------------------------------------------------
 
-  /** Whether this side has ended the connection, but the kernel has not taken everything yet. */
-  get #isEndUnsent(): boolean {
-    const isEnding = this.#state === LINGERING || this.#state === CLOSING;
-    return isEnding && !this.#isAborted && this.transport.bufferedBytes > 0;
+  /** The connection ends, or is given away: what was not taken by now is not known to be. */
+  #fixTaken(): void {
+    this.#takenAtEnd ??= this.writtenBytes - this.transport.bufferedBytes;
   }
 
   #late(
@@ -313,7 +319,6 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     if (this.#state !== TAKEN_OVER) this.#state = CLOSING;
     this.phases.none();
     this.phases.handlerDone();
-    this.phases.totalDone();
     this.transport.close();
   }
 

@@ -52,7 +52,10 @@ export interface ServeDeadlines {
   readonly writeBytesPerSecondMin?: number | null;
   /** For the next request on a kept connection; then it is closed. Default 75,000: longer than load balancers' usual 60 s, so that they close first. */
   readonly keepAliveMs?: number | null;
-  /** For a whole request, from its head to the response's last byte; then the connection is reset. Default `null`: streams are legal. */
+  /**
+   * For a whole request, from its head until the system has taken the response's last byte; then the connection is reset, and with it
+   * what waits behind. Default `null`: streams are legal.
+   */
   readonly totalMs?: number | null;
   /** For the peer to close after a response that ends the connection, or our end of an idle one; then it is closed for it. Default 2,000: some round trips. */
   readonly lingerMs?: number;

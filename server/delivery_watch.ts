@@ -39,12 +39,12 @@ export class DeliveryWatch {
     for (const exchange of waiting) if (takenBytes >= exchange.endOffset) exchange.delivered();
   }
 
-  /** The connection is gone, in order (`null`) or not. */
-  closed(reason: Error | null): void {
+  /** The connection is gone, in order (`null`) or not, when `takenBytes` had been taken. */
+  closed(reason: Error | null, takenBytes: number): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const exchange of waiting) {
-      if (reason === null) exchange.delivered();
+      if (reason === null || takenBytes >= exchange.endOffset) exchange.delivered();
       else exchange.cut(reason);
     }
   }

@@ -28,6 +28,8 @@ export interface PhaseOwner {
   readonly bufferedBytes: number;
   /** Bytes the peer has taken so far. */
   readonly takenBytes: number;
+  /** When the oldest request began that is not over; `Infinity` when there is none. */
+  readonly oldestStartedMs: number;
   /** The deadline `name` passed. */
   deadlinePassed(name: keyof DeadlineCounters): void;
 }
@@ -116,14 +118,10 @@ export class PhaseClock implements DeadlineOwner {
     this.#deadlines.handler = Infinity;
   }
 
-  /** The end of a request that began at `startedMs`. */
+  /** The end of a request that began at `startedMs`. When it is over need not be told: that is looked at when the time is. */
   total(startedMs: number): void {
-    this.#deadlines.total = startedMs + this.#times.totalMs;
-  }
-
-  /** The request is over. */
-  totalDone(): void {
-    this.#deadlines.total = Infinity;
+    const at = startedMs + this.#times.totalMs;
+    if (at < this.#deadlines.total) this.#deadlines.total = at;
   }
 
   /** Bytes were written. */
@@ -204,10 +202,17 @@ export class PhaseClock implements DeadlineOwner {
       case "handler":
         return this.#owner.deadlinePassed("handler");
       case "total":
-        return this.#owner.deadlinePassed("total");
+        return this.#totalPassed(now);
       case "write":
         return this.#look(now);
     }
+  }
+
+  /** The time of some request is over, which may be over itself. */
+  #totalPassed(now: number): void {
+    const at = this.#owner.oldestStartedMs + this.#times.totalMs;
+    if (at > now) this.#deadlines.total = at;
+    else this.#owner.deadlinePassed("total");
   }
 
   #readPassed(now: number): void {

@@ -125,14 +125,14 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     return this.#responses.first?.writer ?? null;
   }
 
-  /** Whether what was written last is a stream that ended because the server stops. */
+  /** Whether a stream that ended because the server stops waits to be taken. */
   get hasEndedStream(): boolean {
     return this.#responses.hasEndedStream;
   }
 
-  /** The client does not get what was written last. */
-  cutLast(): void {
-    this.#responses.cutLast();
+  /** When the oldest request came whose response is not taken to its end; `Infinity` when there is none. */
+  get oldestStartedMs(): number {
+    return this.#responses.oldestStartedMs;
   }
 
   /** The server begins to stop. */

@@ -7,6 +7,7 @@
  *
  * Invariants:
  * - Every exchange ends once: sent or dropped; `requestsActive` is counted down when it does.
+ * - Sent is not taken: until the system has all of a response it may still be cut, and then is told and counted so.
  * - While the peer does not take what was written (`isWritePaused`) no response is begun.
  *
  * @module
@@ -22,6 +23,7 @@ import { EarlyHintsError } from "./response_errors.ts";
 import { discardResponse, type SenderOwner, sendResponse } from "./response_sender.ts";
 import type { ResponseWriter } from "./response_writer.ts";
 import type { ServerContext } from "./server_context.ts";
+import { type StopCount, UnsentResponses } from "./unsent_responses.ts";
 
 /** The connection, as its requests and responses see it. */
 export interface ConnectionLink {
@@ -78,8 +80,9 @@ export class ResponseQueue implements SenderOwner {
   /** Exchanges whose response is not complete, in the order of their requests. */
   readonly #exchanges: Exchange[] = slimArray();
   #deliveries: DeliveryWatch | null = null;
-  /** As what the last response was counted while the server stops; `null` when it was not. */
-  #lastCount: "ended" | "finished" | null = null;
+  #unsent: UnsentResponses | null = null;
+  /** Why the connection is gone, `null` after an orderly end; `undefined` while it is there. */
+  #goneReason: Error | null | undefined = undefined;
 
   /** @param server what the server's connections share @param link the connection @param host the requests */
   constructor(server: ServerContext, link: ConnectionLink, host: QueueHost) {
@@ -156,6 +159,7 @@ export class ResponseQueue implements SenderOwner {
   /** Waits until a response is with the kernel, if it is written already: else that is done when it is. */
   watch(exchange: Exchange): void {
     if (exchange.phase !== SENT) return;
+    if (this.#goneReason !== undefined) return this.#watchLate(exchange, this.#goneReason);
     this.#deliveries ??= new DeliveryWatch(this.transport);
     this.#deliveries.watch(exchange, this.#link.takenBytes);
   }
@@ -175,8 +179,11 @@ export class ResponseQueue implements SenderOwner {
 
   /** The connection is gone. `isOurs` when this side ended it. */
   close(reason: Error | null, isOurs: boolean): void {
+    const { takenBytes } = this.#link;
+    this.#goneReason = reason;
     this.dropAll(reason ?? new ConnectionClosedError("Cannot complete the response"), isOurs);
-    this.#deliveries?.closed(reason);
+    this.#deliveries?.closed(reason, takenBytes);
+    if (reason !== null) this.#recount(takenBytes, isOurs ? "cut" : "left");
   }
 
   /** Ends all exchanges; none gets its response, or all of it. */
@@ -279,29 +286,29 @@ export class ResponseQueue implements SenderOwner {
     exchange.writer = null;
     exchange.endOffset = this.#link.writtenBytes;
     stats.requestsActive--;
-    if (draining !== null) draining[this.#lastCount = isStream ? "ended" : "finished"]++;
+    let count: StopCount = null;
+    if (draining !== null) draining[count = isStream ? "ended" : "finished"]++;
+    if (draining !== null || this.server.deadlines.totalMs !== Infinity) this.#keepUnsent(exchange, count);
     if (this.#exchanges[0] === exchange) {
       this.#exchanges.shift();
       this.#link.phases.handlerDone();
-      this.#link.phases.totalDone();
     }
     if (exchange.isWatched) this.watch(exchange);
     if (exchange.keepsAlive && this.#exchanges.length > 0) this.#becameFirst(this.#exchanges[0]!);
     this.#host.answered(exchange);
   }
 
-  /** Whether the last response was a stream that ended because the server stops. */
+  /** Whether a stream that ended because the server stops waits to be taken. */
   get hasEndedStream(): boolean {
-    return this.#lastCount === "ended";
+    this.#unsent?.taken(this.#link.takenBytes);
+    return this.#unsent?.hasEndedStream ?? false;
   }
 
-  /** The client does not get the last response's end after all. */
-  cutLast(): void {
-    if (this.#lastCount === null) return;
-    const draining = this.server.draining!;
-    draining[this.#lastCount]--;
-    draining.cut++;
-    this.#lastCount = null;
+  /** When the oldest request came whose response is not taken to its end; `Infinity` when there is none. */
+  get oldestStartedMs(): number {
+    this.#unsent?.taken(this.#link.takenBytes);
+    const unsentMs = this.#unsent?.oldestStartedMs ?? Infinity;
+    return Math.min(unsentMs, this.#exchanges[0]?.startedMs ?? Infinity);
   }
 
   // ---- within -----------------------------------------------------------------------------------------------------
@@ -310,6 +317,32 @@ export class ResponseQueue implements SenderOwner {
   #abandon(reason: Error): void {
     this.dropAll(reason, false);
     this.#link.abort(reason);
+  }
+
+  /** The response is written to its end, but not taken yet. */
+  #keepUnsent(exchange: Exchange, count: StopCount): void {
+    this.#unsent ??= new UnsentResponses();
+    this.#unsent.taken(this.#link.takenBytes);
+    this.#unsent.add(exchange.endOffset, exchange.startedMs, count);
+    this.#link.phases.total(exchange.startedMs);
+  }
+
+  /** The connection is gone: what was not taken has not ended well. */
+  #recount(takenBytes: number, as: "cut" | "left"): void {
+    const { draining } = this.server;
+    if (this.#unsent === null || draining === null) return;
+    this.#unsent.taken(takenBytes);
+    for (const count of this.#unsent.takeCounts()) {
+      if (count === null) continue;
+      draining[count]--;
+      draining[as]++;
+    }
+  }
+
+  /** Who asks what became of a response when its connection is gone. */
+  #watchLate(exchange: Exchange, reason: Error | null): void {
+    if (reason === null || exchange.endOffset <= this.#link.takenBytes) exchange.delivered();
+    else exchange.cut(reason);
   }
 
   #becameFirst(exchange: Exchange): void {

@@ -27,7 +27,7 @@ export interface ServerStats {
   readonly bytesReceived: number;
   /** Bytes written, heads and framing included. */
   readonly bytesSent: number;
-  /** Requests whose client left before the response was complete. */
+  /** Requests whose client left before the response was complete, which is when it is written to its end (`info.completed` tells more). */
   readonly disconnects: number;
   /** Handlers that threw, rejected, or returned what is no response. */
   readonly handlerErrors: number;

@@ -205,7 +205,13 @@ Deno.test("a loss releases what was queued and what was held, and lets the hub g
   endTurn();
   transport.writeShared(chunk);
   assertEquals([chunk.refs, hub.openCount], [3, 1]);
+  let lostBytes = -1;
+  recorder.closed = (reason) => {
+    lostBytes = transport.bufferedBytes;
+    Recorder.prototype.closed.call(recorder, reason);
+  };
   transport.lost(new Error("gone"));
+  assertEquals(lostBytes, 20, "closed may ask how much was not sent");
   assertEquals([chunk.refs, hub.openCount, transport.bufferedBytes], [1, 0, 0]);
   endTurn();
   assertEquals(recorder.calls, ["opened", "closed"]);

@@ -54,18 +54,19 @@ Deno.test("the mark is zero while somebody waits, and the usual one as soon as n
   assertEquals(transport.marks, [0, 64 * 1024, 0]);
 });
 
-Deno.test("an orderly close has delivered all, another end cuts those that wait, each once", () => {
+Deno.test("an orderly close has delivered all, another end cuts those that were not taken, each once", () => {
   const inOrder = open();
   inOrder.watch.watch(inOrder.exchange("a", 100), 0);
-  inOrder.watch.closed(null);
-  inOrder.watch.closed(null);
+  inOrder.watch.closed(null, 0);
+  inOrder.watch.closed(null, 0);
   assertEquals(inOrder.heard, ["a delivered"]);
   const lost = open();
-  lost.watch.watch(lost.exchange("a", 100), 0);
-  lost.watch.watch(lost.exchange("b", 200), 0);
+  for (const [name, end] of [["a", 100], ["b", 200], ["c", 300]] as const) {
+    lost.watch.watch(lost.exchange(name, end), 0);
+  }
   lost.watch.taken(100);
-  lost.watch.closed(new Error("reset"));
-  assertEquals(lost.heard, ["a delivered", "b cut reset"]);
+  lost.watch.closed(new Error("reset"), 200); // Nobody had told that b is gone, while more was written behind it.
+  assertEquals(lost.heard, ["a delivered", "b delivered", "c cut reset"]);
 });
 
 Deno.test("one that waits from within another's delivery is not lost", () => {

@@ -5,13 +5,11 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { DeadlineExceededError } from "../../io/errors.ts";
 import { resolveDeadlines, SERVE_DEADLINES_DEFAULT, type ServeDeadlines } from "../../server/deadlines.ts";
-import { type Gateway, gateway } from "../../server/gateway/gateway.ts";
 import type { Handler } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
-import { serve, type ServeOptions } from "../../server/serve.ts";
+import type { ServeOptions } from "../../server/serve.ts";
 import type { DeadlineCounters } from "../../server/server_stats.ts";
-import { EventHub } from "../../server/sse/event_hub.ts";
-import { MemoryClient, MemoryHttp, parseResponse } from "../support/memory_http.ts";
+import { type MemoryClient, MemoryHttp, parseResponse } from "../support/memory_http.ts";
 import { boundsReached, Neighbour, NEIGHBOUR_PATH } from "../support/neighbour.ts";
 
 type DeadlineName = keyof ServeDeadlines;
@@ -324,90 +322,6 @@ Deno.test("handlerMs: the handler's signals abort with the reason, and its late 
   answer.resolve(new Response(new ReadableStream({ cancel: () => void (isCancelled = true) })));
   await http.settle();
   assertEquals([isCancelled, http.errors], [true, []]);
-});
-
-Deno.test("writeStallMs: a reader that takes a little now and then is served to the end", async () => {
-  await using http = new MemoryHttp(() => new Reply(LARGE), { deadlines: { writeStallMs: 1_000 } });
-  const client = await http.connect();
-  client.stopReading();
-  client.send(GET);
-  for (let i = 0; i < 40 && client.text.length < LARGE.length; i++) {
-    await http.advance(800);
-    client.startReading();
-    await new Promise((resolve) => setImmediate(resolve));
-    client.stopReading();
-  }
-  client.startReading();
-  await http.settle();
-  assertEquals(parseResponse(client.text).body.length, LARGE.length);
-  assertEquals(boundsReached(http.server.stats), {});
-});
-
-Deno.test("writeBytesPerSecondMin: a reader that drips is reset, though it never stalls; one that is quicker gets all", async () => {
-  for (const [pauseMs, isCut] of [[9_000, true], [1_000, false]] as const) {
-    await using http = new MemoryHttp(() => new Reply(LARGE), {
-      deadlines: { writeBytesPerSecondMin: 30_000 },
-    });
-    const client = await http.connect();
-    client.received = (bytes) => { // One read at a time: 64 KiB, what the network holds.
-      MemoryClient.prototype.received.call(client, bytes);
-      client.stopReading();
-    };
-    client.send(GET);
-    for (let i = 0; i < 40 && client.end === "open"; i++) {
-      await http.advance(pauseMs);
-      if (client.end === "open") client.startReading();
-    }
-    await http.settle();
-    assertEquals(boundsReached(http.server.stats), isCut ? { "deadlinesPassed.writeRate": 1 } : {});
-    assertEquals([client.end, client.text.length > LARGE.length], isCut ? ["reset", false] : ["open", true]);
-  }
-});
-
-Deno.test("writeBytesPerSecondMin: an event stream that its reader keeps up with is never slow, whatever the rate", async () => {
-  const hub = new EventHub({ heartbeatMs: null });
-  await using http = new MemoryHttp((request, info) => hub.subscribe(request, "topic", info), {
-    deadlines: { writeBytesPerSecondMin: 1e9, writeStallMs: 5_000 },
-  });
-  const client = await http.connect();
-  client.send(GET);
-  await http.settle();
-  for (let i = 0; i < 30; i++) {
-    await hub.publish("topic", { data: "a token" });
-    await http.advance(i % 2 === 0 ? 1_000 : 60_000);
-  }
-  assertEquals(client.end, "open");
-  assertEquals(client.text.match(/a token/g)?.length, 30);
-  assertEquals(boundsReached(http.server.stats), {});
-  hub.close();
-});
-
-Deno.test("writeBytesPerSecondMin: behind a gateway the reader that is too slow is reset, and the upstream given up", async () => {
-  let isCancelled = false;
-  let proxy: Gateway | null = null;
-  await using http = new MemoryHttp((request, info) => proxy!(request, info), {
-    deadlines: { writeBytesPerSecondMin: 500_000, writeStallMs: null },
-  });
-  const patient = { writeBytesPerSecondMin: null, writeStallMs: null };
-  await using origin = serve(
-    { port: 81, selector: http.selector, deadlines: patient },
-    () =>
-      new Reply(
-        new ReadableStream({ pull: (to) => to.enqueue(LARGE), cancel: () => void (isCancelled = true) }),
-      ),
-  );
-  await using upstream = gateway({ upstream: "http://127.0.0.1:81", selector: http.selector });
-  proxy = upstream;
-  const client = await http.connect();
-  client.stopReading();
-  client.send(GET);
-  await http.settle();
-  await http.advance(15_000 - 1);
-  assertEquals([client.end, proxy.stats.upstreamCancels, isCancelled], ["open", 0, false]);
-  await http.advance(1 + TICKS_MS);
-  assertEquals([client.end, proxy.stats.upstreamCancels, isCancelled], ["reset", 1, true]);
-  assertEquals(boundsReached(http.server.stats), { "deadlinesPassed.writeRate": 1 });
-  assertEquals(boundsReached(origin.stats), {});
 });
 
 Deno.test("every deadline has a case here, and every counter of one is reached by it", async () => {

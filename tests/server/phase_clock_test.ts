@@ -13,6 +13,7 @@ function open(deadlines: ServeDeadlines) {
   const owner = {
     bufferedBytes: 0,
     takenBytes: 0,
+    oldestStartedMs: Infinity,
     deadlinePassed: (name: string) => void passed.push(name),
   };
   const phases = new PhaseClock(resolveDeadlines(deadlines), new TimerWheel(clock), clock, owner);
@@ -95,8 +96,9 @@ Deno.test("where both would pass, it is told that nothing came at all", async ()
   assertEquals(passed, ["bodyIdle"]);
 });
 
-Deno.test("handler and total run beside the peer's phase, and end when told", async () => {
-  const { clock, phases, passed } = open({ handlerMs: 100, totalMs: 200, keepAliveMs: 300 });
+Deno.test("handler and total run beside the peer's phase, and end when told, or are looked at", async () => {
+  const { clock, phases, owner, passed } = open({ handlerMs: 100, totalMs: 200, keepAliveMs: 300 });
+  owner.oldestStartedMs = clock.now();
   phases.total(clock.now());
   phases.handler(clock.now());
   phases.keepAlive(clock.now());
@@ -105,15 +107,29 @@ Deno.test("handler and total run beside the peer's phase, and end when told", as
   phases.total(clock.now());
   phases.handler(clock.now());
   phases.handlerDone();
-  phases.totalDone();
+  owner.oldestStartedMs = Infinity;
   await clock.advance(1_000);
-  assertEquals(passed, []);
+  assertEquals([passed, clock.pendingCount], [[], 0]);
 });
 
 Deno.test("the total counts from when the request began, however late it is told", async () => {
-  const { clock, phases, passed } = open({ totalMs: 1_000 });
+  const { clock, phases, owner, passed } = open({ totalMs: 1_000 });
   await clock.advance(900);
+  owner.oldestStartedMs = 0;
   phases.total(0);
+  await clock.advance(100 + LATE_MS);
+  assertEquals(passed, ["total"]);
+});
+
+Deno.test("the total is the oldest request's that is not over when the time comes", async () => {
+  const { clock, phases, owner, passed } = open({ totalMs: 1_000 });
+  phases.total(0);
+  owner.oldestStartedMs = 0;
+  await clock.advance(700);
+  phases.total(700); // A later one does not put the first one off,
+  owner.oldestStartedMs = 700; // but then that is over.
+  await clock.advance(900);
+  assertEquals(passed, []);
   await clock.advance(100 + LATE_MS);
   assertEquals(passed, ["total"]);
 });

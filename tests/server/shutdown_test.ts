@@ -11,6 +11,7 @@ import {
 import { UnsupportedError } from "../../io/errors.ts";
 import { openSelector, type SelectorKind } from "../../io/open_selector.ts";
 import type { BodyWriter } from "../../server/body_writer.ts";
+import type { ServeInfo } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
 import { serve } from "../../server/serve.ts";
 import type { ShutdownReport } from "../../server/shutdown.ts";
@@ -206,6 +207,60 @@ Deno.test("a stream whose reader does not take its end is cut after streamGraceM
   assertEquals(client.end, "reset");
   const { ended, cut } = await report;
   assertEquals([ended, cut], [0, 1]);
+});
+
+for (const [end, asksFirst] of [["cut", true], ["cut", false], ["left", true], ["left", false]] as const) {
+  const when = asksFirst ? "before" : "afterwards";
+  Deno.test(`of responses that wait for their reader all that were not taken are ${end}, also for who asks ${when}`, async () => {
+    const count = 6;
+    const infos: ServeInfo[] = [];
+    const answers: ((response: Response) => void)[] = [];
+    await using http = new MemoryHttp((_request, info) => {
+      infos.push(info);
+      return new Promise<Response>((resolve) => answers.push(resolve));
+    });
+    const client = await http.connect();
+    client.stopReading();
+    client.send(GET.repeat(count));
+    await http.settle();
+    const report = http.server.shutdown({ graceMs: 1_000 });
+    for (const answer of answers) answer(new Reply("x".repeat(20_000))); // The network takes 64 KiB, three of them.
+    await http.settle();
+    assertEquals(http.server.stats.requestsActive, 0, "all are written");
+    const ask = () => Promise.all(infos.map((info) => info.completed.then(() => "completed", () => "cut")));
+    const asked = asksFirst ? ask() : null;
+    if (end === "left") client.abort();
+    await http.advance(1_100);
+    assertEquals(client.end, "reset");
+    const { elapsedMs: _, ...counts } = await report;
+    assertEquals(counts, { finished: 3, ended: 0, cut: 0, left: 0, idle: 0, [end]: 3 });
+    const outcomes = await (asked ?? ask());
+    assertEquals(outcomes, ["completed", "completed", "completed", "cut", "cut", "cut"]);
+  });
+}
+
+Deno.test("a stream whose end was not taken is cut after streamGraceMs, though another response follows it", async () => {
+  let writer: BodyWriter | null = null;
+  const answer = Promise.withResolvers<Response>();
+  await using http = new MemoryHttp((request) => {
+    if (request.url.endsWith("/next")) return answer.promise;
+    return new Reply({ kind: "stream", start: (given) => void (writer = given) });
+  });
+  const client = await http.connect();
+  client.send(GET + "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+  await http.settle();
+  client.stopReading();
+  writer!.write(new Uint8Array(64 * 1024));
+  await http.settle();
+  const report = http.server.shutdown({ graceMs: 5_000, streamGraceMs: 1_000 });
+  writer!.writeText("bye");
+  writer!.end();
+  answer.resolve(new Reply("next"));
+  await http.settle();
+  assertEquals([http.server.stats.requestsActive, client.end], [0, "open"]);
+  await http.advance(1_100);
+  const { finished, ended, cut } = await report;
+  assertEquals([finished, ended, cut, client.end], [0, 0, 2, "reset"]);
 });
 
 Deno.test("an event stream of any Response counts as a stream, a download does not", async () => {
