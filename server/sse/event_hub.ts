@@ -24,7 +24,7 @@ import type { Timers } from "../../io/selector.ts";
 import { SystemClock } from "../../io/system_clock.ts";
 import { TimerWheel } from "../../io/timer_wheel.ts";
 import { formatEventId } from "../log/event_id.ts";
-import type { EventLog, LogEntry } from "../log/event_log.ts";
+import type { EventLog, LogEntry, MaybePromise } from "../log/event_log.ts";
 import { MemoryLog } from "../log/memory_log.ts";
 import { problem } from "../problem.ts";
 import { Reply } from "../reply.ts";
@@ -242,7 +242,9 @@ export class EventHub {
     if (bytes.length > eventBytesMax) throw new HubLimitError("eventBytes", eventBytesMax);
     if (this.#publishing >= publishesMax) throw new HubLimitError("publishes", publishesMax);
     const appended = this.log.append(topic, bytes, id);
-    return this.#deliver(topic, appended instanceof Promise ? await this.#answer(appended) : appended);
+    // An answer at once must not overtake one that was given by a promise a moment ago.
+    if (appended instanceof Promise || this.#publishing > 0) return await this.#deliverLater(topic, appended);
+    return this.#deliver(topic, appended);
   }
 
   /**
@@ -293,10 +295,10 @@ export class EventHub {
     return this.close();
   }
 
-  async #answer(appended: Promise<LogEntry>): Promise<LogEntry> {
+  async #deliverLater(topic: string, appended: MaybePromise<LogEntry>): Promise<string> {
     this.#publishing++;
     try {
-      return await appended;
+      return this.#deliver(topic, await appended);
     } finally {
       this.#publishing--;
     }

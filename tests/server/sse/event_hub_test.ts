@@ -11,6 +11,7 @@ import { VirtualClock } from "../../../io/testing/virtual_clock.ts";
 import type { BodyProducer } from "../../../server/body_writer.ts";
 import { LogClosedError, LogEntryTooLargeError, LogKeyTakenError } from "../../../server/log/errors.ts";
 import { parseEventId } from "../../../server/log/event_id.ts";
+import type { EventLog } from "../../../server/log/event_log.ts";
 import { MemoryLog } from "../../../server/log/memory_log.ts";
 import { rawReply } from "../../../server/reply.ts";
 import { decodeEvents, type SseMessage } from "../../../server/sse/decode.ts";
@@ -60,6 +61,30 @@ Deno.test("what is published reaches the topic's readers with its id, and nobody
   assertEquals([first.messages, second.messages, other.messages], [expected, expected, []]);
   assertEquals(first.shared[0], second.shared[0]);
   assertEquals(parseEventId(id)?.epoch, hub.log.epoch);
+});
+
+Deno.test("an answer of the log at once does not overtake one that it gave by a promise", async () => {
+  const log = new MemoryLog();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const mixed: EventLog = Object.create(log, {
+    append: {
+      value: (topic: string, bytes: Uint8Array) => {
+        const entry = log.append(topic, bytes);
+        return entry.offset === 1 ? promise.then(() => entry) : entry;
+      },
+    },
+    read: { value: log.read.bind(log) },
+    end: { value: log.end.bind(log) },
+  });
+  await using hub = new EventHub({ log: mixed, heartbeatMs: null });
+  const writer = connect(hub, "a");
+  const first = hub.publish("a", { data: "first" });
+  resolve();
+  await Promise.resolve(); // the first one is answered now, and on its way
+  const second = hub.publish("a", { data: "second" });
+  await Promise.all([first, second]);
+  assertEquals(data(writer), ["first", "second"]);
+  await log.close();
 });
 
 Deno.test("an event is with all readers when publish returns, before its promise is awaited", async () => {
