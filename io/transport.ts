@@ -139,6 +139,11 @@ export abstract class TransportBase implements Transport, HubMember {
     if (this.#isFinSent || staysOpen !== true) this.close();
   }
 
+  /** Whether the protocol has heard the peer's FIN. */
+  protected get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
   /** Whether the peer's FIN is held back, since reading is paused. */
   protected get isEndHeld(): boolean {
     return this.#isEndHeld;

@@ -25,6 +25,7 @@ import type { Addr, ConnectOptions, Protocol } from "../selector.ts";
 import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { TransportHub } from "../transport_hub.ts";
 import { type GatheredReader, GatheredReads } from "./gathered_reads.ts";
+import { ConnectionResetError } from "../errors.ts";
 import { connectionError, connectionStatusError } from "./native_errors.ts";
 import {
   canTakeReads,
@@ -37,6 +38,9 @@ import {
 import { type HandleWriter, WRITE_PENDING, type WriteHandle, WRITTEN } from "./native_write.ts";
 
 const EMPTY = new Uint8Array(0);
+
+/** What is told of a connection that ended without a word. */
+const UNTOLD: ErrorOptions = { cause: "the runtime closed the socket and did not say why" };
 
 /** Whether accepted sockets read into the shared buffer or by `data` events. */
 export type ReadMode = "shared" | "events";
@@ -327,6 +331,8 @@ export class NativeTransport extends TransportBase implements GatheredReader {
     this.#isFinished = true;
     this.#held = null;
     this.#onClosed();
+    // Neither we nor the peer had ended it, or what looked like the peer's end was a reset that a send was told of.
+    if (!this.isClosing && !this.isEnded) this.#error ??= new ConnectionResetError("Cannot go on", UNTOLD);
     this.lost(this.#error);
   }
 

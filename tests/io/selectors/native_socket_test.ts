@@ -1,7 +1,8 @@
 /** The driver on `node:net` sockets; the contract suite runs it whole, in both read modes. */
 
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import { ConnectionResetError } from "../../../io/errors.ts";
 import { TransportHub } from "../../../io/transport_hub.ts";
 import { Recorder } from "../../contracts/selector/recorder.ts";
 import { GatheredReads } from "../../../io/selectors/gathered_reads.ts";
@@ -140,4 +141,15 @@ Deno.test("an end comes after the reads that were kept before it, and nothing he
   await protocol.untilClosed();
   transport.takeShared(3);
   assertEquals(protocol.calls, ["opened", "received", "ended", "closed"]);
+});
+
+Deno.test("a socket that closes without a word was lost, unless its end was heard before", async () => {
+  const protocol = new Recorder();
+  unread(protocol).socket.destroy();
+  assertInstanceOf(await protocol.untilClosed(), ConnectionResetError);
+  const other = new Recorder({ ended: () => true });
+  const { transport, socket } = unread(other);
+  transport.takeEnd();
+  socket.destroy();
+  assertEquals(await other.untilClosed(), null);
 });
