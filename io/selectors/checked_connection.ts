@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { ConnectionAbortedError, ContractError } from "../errors.ts";
+import { ConnectionAbortedError, ContractError, SelectorClosedError } from "../errors.ts";
 import { HIGH_BYTES_DEFAULT, resolveWriteLimits } from "../flow_control.ts";
 import type { Addr, Protocol, Transport, WriteLimits } from "../selector.ts";
 import { SharedChunk } from "../shared_chunk.ts";
@@ -96,6 +96,8 @@ export class ConnectionCheck implements Protocol {
   limits: WriteLimits = resolveWriteLimits({ highBytes: HIGH_BYTES_DEFAULT });
   /** Whether the protocol was told to pause writing. */
   isWritingPaused = false;
+  /** How often it was. */
+  pauses = 0;
   /** Chunks the transport has not released. */
   chunksHeld = 0;
   readonly #ledger: CheckLedger;
@@ -151,6 +153,7 @@ export class ConnectionCheck implements Protocol {
       this.#ledger.fail(`the selector called pauseWriting at ${bufferedBytes} bytes, not above the mark`);
     }
     this.isWritingPaused = true;
+    this.pauses++;
     this.#run("pauseWriting", () => this.user.pauseWriting());
   }
 
@@ -184,9 +187,8 @@ export class ConnectionCheck implements Protocol {
 
   #checkReason(reason: Error | null): void {
     if (!this.isAborted) return;
-    const isRight = this.abortReason === null
-      ? reason instanceof ConnectionAbortedError
-      : reason === this.abortReason;
+    const isRight = reason instanceof SelectorClosedError || // By then it was aborted already.
+      (this.abortReason === null ? reason instanceof ConnectionAbortedError : reason === this.abortReason);
     if (!isRight) this.#ledger.note(`closed got ${reason} as its reason, not the one given to abort`);
   }
 
@@ -336,12 +338,12 @@ export class CheckedTransport implements Transport {
   #write(name: string, write: () => void, length: () => number): void {
     const before = this.#inner.bufferedBytes;
     const isDropped = this.#inner.isClosing;
-    const wasPaused = this.#check.isWritingPaused;
+    const { pauses } = this.#check;
     this.#call(name, write);
     if (isDropped || this.#inner.isClosing) return;
     const { bufferedBytes } = this.#inner;
     const { isWritingPaused, limits } = this.#check;
-    const hasHeardNothing = wasPaused === isWritingPaused; // A protocol may write more in pauseWriting.
+    const hasHeardNothing = pauses === this.#check.pauses; // A protocol may write more in pauseWriting.
     if (hasHeardNothing && bufferedBytes !== before + length()) {
       this.#ledger.fail(
         `bufferedBytes rose from ${before} to ${bufferedBytes} in a ${name} of ${length()} bytes`,

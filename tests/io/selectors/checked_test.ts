@@ -1,8 +1,10 @@
 /** Tests of the test: what a selector as a whole can do wrong, and is caught. */
 
-import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ConnectionRefusedError, ContractError } from "../../../io/errors.ts";
+import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { ConnectionRefusedError, ContractError, SelectorClosedError } from "../../../io/errors.ts";
 import { CheckedSelector } from "../../../io/selectors/checked.ts";
+import { MemorySelector } from "../../../io/testing/memory_selector.ts";
+import { connectPair } from "../../contracts/selector/harness.ts";
 import { Recorder } from "../../contracts/selector/recorder.ts";
 import { PlainSelector, PlainTransport } from "./broken_selector.ts";
 
@@ -119,5 +121,30 @@ Deno.test("the wrapper shows what the selector shows", () => {
   assertStrictEquals(selector.clock, inner.clock);
   assertStrictEquals(selector.timers, inner.timers);
   assertEquals(selector.kind, "plain");
+  selector.assertClean();
+});
+
+Deno.test("an abort that comes after the selector's own is no breach: the reason is the selector's", async () => {
+  const selector = new CheckedSelector(new MemorySelector());
+  const { client } = await connectPair(selector);
+  const closing = selector.close();
+  client.transport.abort(new Error("late"));
+  await closing;
+  assertInstanceOf(client.reason, SelectorClosedError);
+  selector.assertClean();
+});
+
+Deno.test("who writes more when told to pause, and has that taken back within the same write, is no breach", async () => {
+  const selector = new CheckedSelector(new MemorySelector());
+  const { client } = await connectPair(selector, {}, {
+    opened: (transport) => transport.setWriteLimits({ highBytes: 10 }),
+    pauseWriting: (transport) => {
+      transport.writeText("more");
+      transport.setWriteLimits({ highBytes: 1_000 });
+    },
+  });
+  client.transport.write(new Uint8Array(20));
+  assertEquals(client.calls, ["opened", "pauseWriting", "resumeWriting"]);
+  await selector.close();
   selector.assertClean();
 });
