@@ -180,7 +180,9 @@ export class End {
     const { bufferedBytes, isClosing } = this.transport!;
     if (!open.delete(this)) this.fault("closed came for what was not open");
     if (!isClosing) this.fault("it was not closing when closed came");
-    if (bufferedBytes !== 0) this.fault(`${bufferedBytes} bytes were buffered when closed came`);
+    if (bufferedBytes > 0 && (reason === null || this.isAborted) && this.isClosed) {
+      this.fault(`${bufferedBytes} bytes were buffered when closed came`); // Else it says what was lost.
+    }
     if (reason !== null) this.ledger.resets++;
     else if (!this.isClosed && !this.#hasEnded) this.fault("closed came without end or reason");
     if (this.#reason !== null && this.#reason !== reason) {
