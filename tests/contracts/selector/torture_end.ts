@@ -243,7 +243,7 @@ export class End {
     if (!this.#hasClosed && !this.ledger.isOver) this.#reason ??= error; // Then the selector may have aborted it before.
     this.isClosed = this.isWriteClosed = this.isAborted = true;
     this.#call("abort", (transport) => transport.abort(error));
-    if (this.transport!.bufferedBytes !== 0) this.fault("bytes were buffered after abort");
+    if (!this.#hasClosed && this.transport!.bufferedBytes > 0) this.fault("bytes were buffered after abort");
   }
 
   /** What was written and is neither buffered nor received is on its way: never less than nothing, but for a send under way. */
