@@ -6,13 +6,23 @@
  *   signal and timer are let go and the selector forgets it; what comes later changes nothing.
  * - The protocol is made when there is a connection, and hears nothing of an attempt that failed.
  *
- * A selector has one `ConnectAttempts`; its way of connecting is a subclass of `ConnectAttempt`.
+ * A selector has one `ConnectAttempts`; its way of connecting is a subclass of `ConnectAttempt`, or of `AddressAttempt` where it goes
+ * through the addresses of a name itself:
+ *
+ * - One after the other, in the order given, each until it fails or its share of the time is over: all have the same, the last one
+ *   all that is left. So one that does not answer does not cost the others their turn, and one that fails leaves its share to the last.
+ * - When none answers, the last one's reason is told.
+ * - Without a deadline there are no shares: an address that does not answer costs what the system takes to say so (two minutes on
+ *   Linux).
+ *
+ * Known limit: what the name took to be resolved is not taken off the shares; and none is tried before the one before it is over, as
+ * RFC 8305 ("Happy Eyeballs") does after 250 ms: it would take two descriptors for what mostly needs one.
  *
  * @module
  */
 import { type DeadlineWatch, watchDeadline } from "./deadline.ts";
-import { SelectorClosedError } from "./errors.ts";
-import type { ConnectOptions, Protocol, Timers, Transport } from "./selector.ts";
+import { SelectorClosedError, UnreachableError } from "./errors.ts";
+import type { ConnectOptions, Protocol, Timer, Timers, Transport } from "./selector.ts";
 
 /** 10 s: longer than two retransmissions of a lost SYN (after 1 s and 3 s; RFC 6298 §2.1, §5.5). */
 export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
@@ -111,6 +121,9 @@ export abstract class ConnectAttempt {
   /** Makes the transport of the connection: the attempt is over. Called once at most, and not together with `abandon`. */
   protected abstract open(protocol: Protocol): UnopenedTransport;
 
+  /** It has ended, either way; the other two follow. */
+  protected ended(): void {}
+
   /** Whether it has ended. */
   protected get isOver(): boolean {
     return this.#isOver;
@@ -144,6 +157,59 @@ export abstract class ConnectAttempt {
     this.#isOver = true;
     this.#attempts.delete(this);
     this.#watch?.stop();
+    this.ended();
+  }
+}
+
+/** An attempt at the addresses of a name, one after the other; see the module's text. */
+export abstract class AddressAttempt extends ConnectAttempt {
+  #addresses: readonly string[] = [];
+  #next = 0;
+  /** How long each but the last may take, milliseconds. */
+  #shareMs = Infinity;
+  readonly #shareTimer: Timer;
+
+  /** As `ConnectAttempt`'s. */
+  constructor(attempts: ConnectAttempts, options: ConnectOptions, result: ConnectResult) {
+    super(attempts, options, result);
+    this.#shareTimer = attempts.timers.idle(() => this.giveUpAddress());
+  }
+
+  /** Begins at an address. How it ends is told by `succeed` or `addressFailed`, perhaps from inside the call. */
+  protected abstract tryAddress(address: string): void;
+  /** The present address's share is over, and there is another one: lets go of what was begun, then tells `addressFailed`. */
+  protected abstract giveUpAddress(): void;
+
+  /** The name is resolved, or cannot be, for a reason. */
+  protected resolved(reason: unknown, addresses: readonly string[]): void {
+    if (this.isOver) return;
+    if (reason !== null) return this.fail(reason);
+    if (addresses.length === 0) {
+      return this.fail(new UnreachableError(this.target, "the name has no address"));
+    }
+    this.#addresses = addresses;
+    const { timeoutMs = CONNECT_TIMEOUT_DEFAULT_MS } = this.options;
+    if (timeoutMs !== null) this.#shareMs = timeoutMs / addresses.length;
+    this.#tryNext();
+  }
+
+  /** The present address failed: goes on with the next one, or fails for this reason. */
+  protected addressFailed(reason: unknown): void {
+    if (this.isOver) return;
+    this.#shareTimer.cancel();
+    if (this.#next < this.#addresses.length) this.#tryNext();
+    else this.fail(reason);
+  }
+
+  protected override ended(): void {
+    this.#shareTimer.cancel();
+  }
+
+  #tryNext(): void {
+    const address = this.#addresses[this.#next++]!;
+    const isLast = this.#next === this.#addresses.length;
+    if (!isLast && this.#shareMs !== Infinity) this.#shareTimer.reset(this.#shareMs);
+    this.tryAddress(address);
   }
 }
 

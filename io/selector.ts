@@ -170,7 +170,11 @@ export type ConnectOptions =
   & {
     /** Gives up when aborted; the promise rejects with the signal's reason. */
     readonly signal?: AbortSignal;
-    /** Gives up after this many milliseconds with `DeadlineExceededError`. Default 10,000; `null` for never. */
+    /**
+     * Gives up after this many milliseconds with `DeadlineExceededError`. Default 10,000; `null` for never. Of a name with several
+     * addresses each gets its share of the time, so that one that does not answer does not cost the others their turn
+     * (`connect_attempt.ts`; `native` leaves that to the runtime).
+     */
     readonly timeoutMs?: number | null;
   };
 

@@ -38,6 +38,7 @@ import { DirectReader } from "./direct_read.ts";
 import { DirectSender } from "./direct_send.ts";
 import { openListening } from "./listening_socket.ts";
 import { checkListenOptions } from "./native_listen_options.ts";
+import { type ResolveHost, resolveHost } from "./native_resolve.ts";
 import { FRAME_BYTES, PinnedArena } from "./uring_arena.ts";
 import { type ReceiveBufferOptions, ReceiveBuffers } from "./uring_buffers.ts";
 import { type UringConnectHost, UringConnector } from "./uring_connector.ts";
@@ -65,6 +66,8 @@ const SHARED_COMPLETIONS_MAX = 4;
 export interface UringOptions extends LibcOptions {
   /** The time to go by. Default: the system's. */
   readonly clock?: Clock;
+  /** Gives the addresses of a name; for tests. Default: the runtime's resolver. */
+  readonly resolveHost?: ResolveHost;
   /** Places in the rings. */
   readonly ring?: RingOptions;
   /** Buffers to receive into. */
@@ -136,6 +139,8 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
   readonly slots: SlotTable = new SlotTable();
   /** Attempts to connect. */
   readonly attempts: ConnectAttempts;
+  /** Gives the addresses of a name. */
+  readonly resolveHost: ResolveHost;
   readonly #kernel: UringKernel;
   readonly #parking: RingParking;
   readonly #wheel: TimerWheel;
@@ -159,6 +164,7 @@ export class UringSelector implements Selector, UringListenerHost, UringConnectH
     this.#wheel = new TimerWheel(this.clock);
     this.timers = this.#wheel;
     this.attempts = new ConnectAttempts(this.timers);
+    this.resolveHost = options.resolveHost ?? resolveHost;
     this.#parking = parts.parking;
     const { goMs } = options;
     this.loop = new WaitingLoop({

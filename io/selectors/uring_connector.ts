@@ -1,5 +1,8 @@
 /**
- * Connecting on io_uring: one attempt, to the addresses of a name one after the other, until one answers.
+ * Connecting on io_uring: one attempt, to the addresses of a name one after the other (`connect_attempt.ts`), until one answers.
+ *
+ * An address whose share of the time is over is cancelled, and the next one tried when the kernel has let go of it; if it was
+ * connected after all in that moment, it is taken.
  *
  * An attempt that is given up (deadline, signal, the selector's end) rejects at once; its descriptor is closed when the
  * kernel has let go of it.
@@ -18,15 +21,15 @@ import {
 import { SocketAddress } from "../ffi/layout.ts";
 import { OP, SQE } from "../ffi/uring_layout.ts";
 import {
+  AddressAttempt,
   checkConnectPort,
-  ConnectAttempt,
   type ConnectAttempts,
   type ConnectResult,
 } from "../connect_attempt.ts";
 import { UnreachableError } from "../errors.ts";
 import type { Addr, ConnectOptions, Protocol } from "../selector.ts";
 import { connectError, connectStatusError } from "./native_errors.ts";
-import { resolveHost } from "./native_resolve.ts";
+import type { ResolveHost } from "./native_resolve.ts";
 import { localAddrOf, switchOn } from "./owned_socket.ts";
 import { cancelAll, KIND, setAddress, type UringHost, type UringOwner } from "./uring_host.ts";
 import { UringTransport } from "./uring_transport.ts";
@@ -35,16 +38,19 @@ import { UringTransport } from "./uring_transport.ts";
 export interface UringConnectHost extends UringHost {
   /** Attempts under way. */
   readonly attempts: ConnectAttempts;
+  /** Gives the addresses of a name. */
+  readonly resolveHost: ResolveHost;
 }
 
 /** One attempt to connect; see the module's text. */
-export class UringConnector extends ConnectAttempt implements UringOwner {
+export class UringConnector extends AddressAttempt implements UringOwner {
   readonly #host: UringConnectHost;
   readonly #address = new SocketAddress();
-  #addresses: string[] = [];
   #descriptor = -1;
   #slot = -1;
   #under = 0;
+  /** How connecting to the present address ended; 0 is well. */
+  #result = 0;
 
   /** Begins. */
   constructor(host: UringConnectHost, options: ConnectOptions, result: ConnectResult) {
@@ -53,48 +59,47 @@ export class UringConnector extends ConnectAttempt implements UringOwner {
     this.#host = host;
     host.loop.hold();
     if (options.transport === "unix") this.#tryPath(options.path);
-    else resolveHost(options.hostname, (error, addresses) => this.#takeAddresses(error, addresses));
+    else {
+      host.resolveHost(options.hostname, (error, addresses) => {
+        this.resolved(error === null ? null : connectError(error, this.target), addresses);
+      });
+    }
   }
 
-  /** Part of `UringOwner`. Until the attempt is over, only its connecting is under way. */
-  complete(_kind: number, result: number): void {
-    this.#under--;
-    if (this.isOver) {
-      if (this.#under === 0) this.#drop();
-    } else if (result === 0) this.succeed();
-    else if (this.#addresses.length === 0) this.fail(connectStatusError(result, this.target));
-    else {
-      this.#drop();
-      this.#tryNext();
-    }
+  /** Part of `UringOwner`: what is under way is connecting, and its being cancelled. */
+  complete(kind: number, result: number): void {
+    if (kind === KIND.connect) this.#result = result;
+    if (--this.#under > 0) return; // The descriptor is the kernel's until both have come.
+    if (this.isOver) return this.#drop();
+    if (this.#result === 0) return this.succeed();
+    this.#drop();
+    this.addressFailed(connectStatusError(this.#result, this.target));
   }
 
   protected override abandon(): void {
-    const { loop, ring } = this.#host;
-    loop.release();
+    this.#host.loop.release();
     if (this.#slot < 0) return;
-    if (this.#under === 0) return this.#drop();
+    if (this.#under === 0) this.#drop();
+    else this.#cancel();
+  }
+
+  protected override tryAddress(address: string): void {
+    const { port } = this.options as { port: number };
+    if (this.#address.setIp(this.#host.libc, address, port)) {
+      this.#try(address.includes(":") ? AF_INET6 : AF_INET);
+    } else this.addressFailed(new UnreachableError(this.target, `"${address}" is no IP address`));
+  }
+
+  protected override giveUpAddress(): void {
+    this.#cancel();
+  }
+
+  /** Has the kernel let go of what is under way; `complete` follows. */
+  #cancel(): void {
+    const { loop, ring } = this.#host;
     this.#under++;
     cancelAll(ring, this.#descriptor, this.#slot);
     loop.openTurn();
-  }
-
-  #takeAddresses(error: unknown, addresses: readonly string[]): void {
-    if (this.isOver) return;
-    if (error !== null) return this.fail(connectError(error, this.target));
-    if (addresses.length === 0) {
-      return this.fail(new UnreachableError(this.target, "the name has no address"));
-    }
-    this.#addresses = [...addresses];
-    this.#tryNext();
-  }
-
-  #tryNext(): void {
-    const { port } = this.options as { port: number };
-    const hostname = this.#addresses.shift()!;
-    if (this.#address.setIp(this.#host.libc, hostname, port)) {
-      this.#try(hostname.includes(":") ? AF_INET6 : AF_INET);
-    } else this.fail(new UnreachableError(this.target, `"${hostname}" is no IP address`));
   }
 
   #tryPath(path: string): void {
@@ -106,7 +111,7 @@ export class UringConnector extends ConnectAttempt implements UringOwner {
   #try(family: number): void {
     const { libc, messages, ring, slots } = this.#host;
     const descriptor = libc.call.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) return this.fail(connectStatusError(-libc.errno(), this.target));
+    if (descriptor < 0) return this.addressFailed(connectStatusError(-libc.errno(), this.target));
     if (family !== AF_UNIX) switchOn(libc, descriptor, IPPROTO_TCP, TCP_NODELAY);
     this.#descriptor = descriptor;
     this.#slot = slots.take(this);

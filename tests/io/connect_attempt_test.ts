@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
+  AddressAttempt,
   checkConnectPort,
   ConnectAttempt,
   ConnectAttempts,
@@ -7,7 +8,7 @@ import {
   describeTarget,
   type UnopenedTransport,
 } from "../../io/connect_attempt.ts";
-import { DeadlineExceededError, SelectorClosedError } from "../../io/errors.ts";
+import { DeadlineExceededError, SelectorClosedError, UnreachableError } from "../../io/errors.ts";
 import type { ConnectOptions, Protocol } from "../../io/selector.ts";
 import { VirtualClock } from "../../io/testing/virtual_clock.ts";
 import { TimerWheel } from "../../io/timer_wheel.ts";
@@ -160,6 +161,119 @@ Deno.test("a timeout that is none is refused, and nothing has begun", async () =
     await assertRejects(() => connect({ ...there, signal, timeoutMs }), RangeError);
   }
   assertEquals(left(), [0, 0]);
+});
+
+/** Goes through addresses that the test makes fail. */
+class ToldAddresses extends AddressAttempt {
+  readonly calls: string[] = [];
+
+  found(addresses: readonly string[], reason: unknown = null): void {
+    this.resolved(reason, addresses);
+  }
+
+  failed(reason: unknown): void {
+    this.addressFailed(reason);
+  }
+
+  connected(): void {
+    this.succeed();
+  }
+
+  protected override tryAddress(address: string): void {
+    this.calls.push(address);
+    if (address === "refuses at once") this.addressFailed(new Error(address));
+  }
+
+  protected override giveUpAddress(): void {
+    this.calls.push("give up");
+    this.addressFailed(new Error("no answer"));
+  }
+
+  protected override abandon(): void {
+    this.calls.push("abandon");
+  }
+
+  protected override open(): UnopenedTransport {
+    return { start: () => this.calls.push("start") } as unknown as UnopenedTransport;
+  }
+}
+
+/** One attempt at a name, with a clock. */
+function setUpName(timeoutMs: number | null) {
+  const clock = new VirtualClock();
+  const timers = new TimerWheel(clock);
+  const attempts = new ConnectAttempts(timers);
+  let attempt!: ToldAddresses;
+  const options = { hostname: "many.test", port: 80, timeoutMs };
+  const connecting = attempts.connect(options, () => new Recorder(), (result) => {
+    attempt = new ToldAddresses(attempts, options, result);
+  });
+  return { clock, timers, attempt, connecting };
+}
+
+Deno.test("of several addresses each has its share of the time, and the last one all that is left", async () => {
+  const { clock, timers, attempt, connecting } = setUpName(9_000);
+  const failure = assertRejects(() => connecting, DeadlineExceededError);
+  attempt.found(["a", "b", "c"]);
+  await clock.advance(2_999);
+  assertEquals(attempt.calls, ["a"]);
+  await clock.advance(11);
+  assertEquals(attempt.calls, ["a", "give up", "b"]);
+  attempt.failed(new Error("refused")); // Early: what it leaves is the last one's.
+  await clock.advance(5_900);
+  assertEquals(attempt.calls.splice(0), ["a", "give up", "b", "c"]);
+  await clock.advance(200);
+  assertEquals((await failure).timeoutMs, 9_000);
+  assertEquals([attempt.calls, timers.armedCount], [["abandon"], 0]);
+});
+
+Deno.test("an address that answers ends all waiting, and its share with it", async () => {
+  const { clock, timers, attempt, connecting } = setUpName(9_000);
+  attempt.found(["a", "b"]);
+  await clock.advance(4_000);
+  attempt.connected();
+  await connecting;
+  assertEquals(timers.armedCount, 0);
+  await clock.advance(10_000);
+  assertEquals(attempt.calls, ["a", "start"]);
+});
+
+Deno.test("when no address answers, the last one's reason is told, also of those that fail at once", async () => {
+  const { timers, attempt, connecting } = setUpName(9_000);
+  attempt.found(["refuses at once", "a", "refuses at once", "refuses at once"]);
+  attempt.failed(new Error("not the last"));
+  const reason = await assertRejects(() => connecting, Error, "refuses at once");
+  attempt.failed(new Error("too late"));
+  assertEquals(reason.message, "refuses at once");
+  assertEquals(attempt.calls, ["refuses at once", "a", "refuses at once", "refuses at once", "abandon"]);
+  assertEquals(timers.armedCount, 0);
+});
+
+Deno.test("one address has no share, nor has any where there is no deadline", async () => {
+  for (const [timeoutMs, addresses] of [[9_000, ["a"]], [null, ["a", "b"]]] as const) {
+    const { clock, attempt, connecting } = setUpName(timeoutMs);
+    attempt.found(addresses);
+    await clock.advance(8_900);
+    assertEquals(attempt.calls, ["a"]);
+    attempt.connected();
+    await connecting;
+  }
+});
+
+Deno.test("a name that cannot be resolved, or has no address, fails; who has given up hears nothing of it", async () => {
+  const unresolved = setUpName(1_000);
+  const reason = new Error("no such name");
+  unresolved.attempt.found([], reason);
+  assertStrictEquals(await assertRejects(() => unresolved.connecting, Error), reason);
+  const nameless = setUpName(1_000);
+  nameless.attempt.found([]);
+  await assertRejects(() => nameless.connecting, UnreachableError, "the name has no address");
+  const late = setUpName(1_000);
+  const failure = assertRejects(() => late.connecting, DeadlineExceededError);
+  await late.clock.advance(1_100);
+  await failure;
+  late.attempt.found(["a"]);
+  assertEquals([late.attempt.calls, late.timers.armedCount], [["abandon"], 0]);
 });
 
 Deno.test("messages name the address as it is written", () => {
