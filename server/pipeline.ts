@@ -16,7 +16,8 @@
  */
 import { ConnectionClosedError } from "../io/errors.ts";
 import type { Addr } from "../io/selector.ts";
-import { CUT, Exchange, type ExchangeOwner, HIJACKED, READY, SENT, WAITING } from "./exchange.ts";
+import { isAftermath } from "./aftermath.ts";
+import { CUT, Exchange, type ExchangeOwner, HIJACKED, READY, SENDING, SENT, WAITING } from "./exchange.ts";
 import type { HijackedConnection } from "./handler.ts";
 import { encodeInterimHead } from "./http1/encoder.ts";
 import type { Http1Error } from "./http1/errors.ts";
@@ -167,8 +168,9 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
   mayBegin(head: RequestHead): boolean {
     const { limits, stats } = this.#server;
     if (this.#link.isWritePaused || this.#requests >= limits.requestsPerConnectionMax) return false;
-    const { length } = this.#responses;
-    if (length === 0) return true;
+    const { length, first } = this.#responses;
+    if (first === undefined) return true;
+    if (first.phase === SENDING && !first.keepsAlive) return false; // RFC 9112 §9.6: its head said that it is the last.
     if (length < limits.pipelinedRequestsMax) {
       return this.#responses.last!.isConcurrent && isConcurrent(head);
     }
@@ -373,11 +375,7 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   /** A handler failed whose exchange is over. What follows from that is no news; anything else is a mistake to be told. */
   #reportAftermath(exchange: Exchange, error: unknown): void {
-    const reason = exchange.cutReason;
-    for (let cause = error; cause instanceof Error; cause = cause.cause) {
-      if (cause === reason || cause.name === "AbortError") return;
-    }
-    this.#server.errors.report(error);
+    if (!isAftermath(error, exchange.cutReason)) this.#server.errors.report(error);
   }
 
   /** The peer broke the rules, perhaps in the middle of a body. */

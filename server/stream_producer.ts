@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { isAftermath } from "./aftermath.ts";
 import type { BodyProducer, BodyWriter } from "./body_writer.ts";
 
 /** How many microtasks a chunk and the end of the stream may take: 2 for a static body, 4 when it passed a transform. */
@@ -84,7 +85,9 @@ export class StreamProducer implements BodyProducer {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#pending?.catch(() => {}); // Whoever cancels does not care how a read that is still waiting ends.
-    this.#reader.cancel(reason ?? undefined).catch(this.#report);
+    this.#reader.cancel(reason ?? undefined).catch((error) => {
+      if (!isAftermath(error, reason)) this.#report(error);
+    });
   }
 
   /** The next result if it comes within a few microtasks; else it stays pending. */
@@ -146,10 +149,14 @@ export class IterableProducer implements BodyProducer {
     }
   }
 
-  onClosed(): void {
+  onClosed(reason: Error | null = null): void {
     // A generator that waits in `next()` runs its `return()` when that settles; it is not awaited here.
     const returned = this.#iterator?.return?.();
-    if (returned !== undefined) Promise.resolve(returned).catch(this.#report);
+    if (returned !== undefined) {
+      Promise.resolve(returned).catch((error) => {
+        if (!isAftermath(error, reason)) this.#report(error);
+      });
+    }
   }
 }
 

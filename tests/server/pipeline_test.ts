@@ -361,3 +361,34 @@ Deno.test("CONNECT that is not taken over is answered 501 and ends the connectio
   const response = parseResponse(client.text);
   assertEquals([response.status, response.rest, client.end], [501, "", "closed"]);
 });
+
+for (const isStopping of [false, true]) {
+  const why = isStopping ? "the server stops" : "the handler says so";
+  Deno.test(`behind a streamed response that is the last because ${why}, no request is begun`, async () => {
+    const [begin, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const begun: string[] = [];
+    await using http = new MemoryHttp(async (request) => {
+      begun.push(pathOf(request));
+      await begin.promise;
+      const body = async function* () {
+        yield "a";
+        await end.promise;
+        yield "b";
+      }();
+      return new Reply(body, isStopping ? {} : { headers: { connection: "close" } });
+    });
+    const client = await http.connect();
+    client.send(get("/1"));
+    await http.settle();
+    const stopped = isStopping ? http.server.shutdown() : null;
+    begin.resolve();
+    await http.settle();
+    client.send(get("/2"));
+    await http.settle();
+    end.resolve();
+    await http.settle();
+    assertEquals([begun, client.end], [["/1"], "closed"]);
+    assertEquals(responsesIn(client.text).map(({ body }) => body), ["ab"]);
+    if (stopped !== null) assertEquals((await stopped).finished, 1);
+  });
+}

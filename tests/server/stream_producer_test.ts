@@ -219,3 +219,28 @@ Deno.test("an iterable that was never started, or has no return(), is let go of 
   await started;
   assertEquals(writer.calls, ["x"]);
 });
+
+Deno.test("what fails because the reader left is no news: a stream's cancel, a generator's return", async () => {
+  const left = new Error("the client left");
+  const reports: unknown[] = [];
+  const report = (error: unknown) => reports.push(error);
+  const stream = new ReadableStream<Uint8Array>({
+    cancel: () => Promise.reject(new Error("no upload to cancel", { cause: left })),
+  });
+  new StreamProducer(stream, "body", report).onClosed(left);
+  async function* passingOn() {
+    try {
+      yield "a";
+    } finally {
+      await Promise.reject(left); // As the iterator of an upload that failed does.
+    }
+  }
+  const writer = new RecordingWriter();
+  writer.isPaused = true;
+  const producer = new IterableProducer(passingOn(), "body", report);
+  producer.start(writer).catch(() => {});
+  await turn();
+  producer.onClosed(left);
+  await turn();
+  assertEquals([reports, writer.calls], [[], ["a"]]);
+});

@@ -1,0 +1,29 @@
+/**
+ * Which errors are no news: those that follow from an end which everybody knows of already.
+ *
+ * @module
+ */
+
+/**
+ * Whether an error follows from why its exchange was given up, so that telling of it would tell nothing new: a client that left
+ * fails the upload, which fails whatever is made of it.
+ *
+ * @param error what was thrown
+ * @param reason why the exchange was given up; `null` when nobody said
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isAftermath } from "./aftermath.ts";
+ *
+ * const left = new Error("the client left");
+ * assert(isAftermath(new Error("no upload", { cause: left }), left));
+ * assert(!isAftermath(new Error("a mistake"), left));
+ * ```
+ */
+export function isAftermath(error: unknown, reason: Error | null): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause === reason || cause.name === "AbortError") return true;
+  }
+  return false;
+}
