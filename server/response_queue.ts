@@ -63,6 +63,8 @@ export interface QueueHost {
   mayGoOnAfter(exchange: Exchange): boolean;
   /** Whether the connection can go on although the body of `exchange` may not be read to its end. */
   mayKeepBody(exchange: Exchange): boolean;
+  /** The request's body may be read from now on. */
+  bodyWanted(exchange: Exchange): void;
   /** The response is complete. */
   answered(exchange: Exchange): void;
   /** The response cannot be sent; nothing of it was. */
@@ -274,6 +276,10 @@ export class ResponseQueue implements SenderOwner {
     this.enqueue(exchange);
     this.dropAll(new ConnectionClosedError(CLIENT_LEFT), false);
     this.#link.end();
+  }
+
+  bodyWanted(exchange: Exchange): void {
+    this.#host.bodyWanted(exchange);
   }
 
   fail(exchange: Exchange, error: unknown): void {

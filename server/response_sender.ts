@@ -44,6 +44,8 @@ export interface SenderOwner extends WriterOwner {
   sent(exchange: Exchange, isStream: boolean): void;
   /** The response would be a stream for a client that left: nothing more is sent. */
   leave(exchange: Exchange): void;
+  /** The response may be made of the request's body. */
+  bodyWanted(exchange: Exchange): void;
   /** The response cannot be sent; nothing of it was. */
   fail(exchange: Exchange, error: unknown): void;
 }
@@ -313,6 +315,9 @@ function sendProducer(
   }
   const isBodyless = isBodiless(exchange, raw.status);
   const framing = isBodyless ? bodilessFraming(notes, length) : framingOf(exchange, length);
+  // It may be made of the request's body, and behind its head there is no room for 100 (RFC 9110 §10.1.1).
+  const isMadeNow = !isBodyless && !exchange.isWhole && raw.status < 300;
+  if (isMadeNow && exchange.awaitsContinue && !exchange.isBodyUnwanted) owner.bodyWanted(exchange);
   const head = encodeHead(owner, exchange, raw, notes, framing);
   if (head === null) return producer.onClosed?.(null);
   owner.transport.writeLatin1(head);

@@ -118,6 +118,8 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
   #isSent = false;
   #isSendPaused = false;
   #isContinueAwaited = false;
+  /** Whether the upstream has answered before the body was sent, and goes on to read it. */
+  #isBodyDue = false;
   #isAnswered = false;
   #isHeadSeen = false;
   #isResponseEnded = false;
@@ -176,6 +178,7 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
     this.#isSent = framing === "none";
     this.#isContinueAwaited = expectsContinue;
     this.#isAnswered =
+      this.#isBodyDue =
       this.#isHeadSeen =
       this.#isResponseEnded =
       this.#keepsAlive =
@@ -260,8 +263,11 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
     if (listener === null) return;
     listener.onRead();
     if (this.#listener === null) return;
-    if (this.#isResponseEnded) this.#complete(consumed === bytes.length);
-    else this.#arm();
+    if (this.#isResponseEnded) return this.#complete(consumed === bytes.length);
+    this.#arm();
+    if (!this.#isBodyDue) return;
+    this.#isBodyDue = false;
+    listener.onContinue();
   }
 
   /** The peer's FIN: the end of a body without a length, or of our hopes. */
@@ -316,8 +322,10 @@ export class ClientConnection implements Protocol, MessageSink<ResponseHead> {
       this.#interim(listener, head);
     } else {
       this.#isHeadSeen = true;
-      this.#isContinueAwaited = false;
       this.#keepsAlive = head.keepAlive && head.framing.kind !== "close";
+      // Who keeps the connection reads the body (RFC 9110 §10.1.1); its answer may be made of it.
+      this.#isBodyDue = this.#isContinueAwaited && this.#keepsAlive && head.status < 300;
+      this.#isContinueAwaited = false;
       this.#noteKeepAlive(head);
       listener.onHead(head);
     }

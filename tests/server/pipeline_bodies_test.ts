@@ -96,7 +96,45 @@ Deno.test("a response that is made of the request's body asks for it, and gets i
   assertEquals([interim!.status, final!.status, final!.body], [100, 200, "hi"]);
 });
 
-Deno.test("a body that is read only after the head is due as any other, though no 100 can be sent", async () => {
+Deno.test("a response whose body is made while it is sent asks for the request's body before its head", async () => {
+  await using http = new MemoryHttp((request) => {
+    async function* doubled() {
+      for await (const chunk of request.body!) yield* [chunk, chunk];
+    }
+    return new Reply(doubled());
+  });
+  const client = await http.connect();
+  client.send(EXPECTING);
+  await http.settle();
+  assert(client.text.startsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), client.text);
+  client.send("hi");
+  await http.settle();
+  const { body, headers } = responsesIn(client.text)[1]!;
+  assertEquals([body, headers.get("connection")], ["hihi", null]);
+});
+
+Deno.test("a response that refuses, or is there as a whole, asks for no body before it", async () => {
+  const whole = "x".repeat(100_000);
+  await using http = new MemoryHttp((request) => {
+    if (pathOf(request) === "/whole") return new Reply(whole);
+    return new Reply(
+      (async function* () {
+        yield "no";
+        await null;
+      })(),
+      { status: 403 },
+    );
+  });
+  for (const path of ["/refused", "/whole"]) {
+    const client = await http.connect();
+    client.send(EXPECTING.replace("/", path));
+    await http.settle();
+    assertEquals(responsesIn(client.text).length, 1);
+    assertEquals(parseResponse(client.text).headers.get("connection"), "close");
+  }
+});
+
+Deno.test("a body that is read only after the head is due as any other", async () => {
   const failure = Promise.withResolvers<unknown>();
   await using http = new MemoryHttp((request) =>
     new Reply({
@@ -113,7 +151,7 @@ Deno.test("a body that is read only after the head is due as any other, though n
   await http.settle();
   await http.advance(1_100);
   assertEquals((await failure.promise as Error).name, "DeadlineExceededError");
-  assertEquals([responsesIn(client.text).length, client.end], [1, "closed"]);
+  assertEquals([responsesIn(client.text).length, client.end], [2, "closed"]);
   assertEquals(http.server.stats.deadlinesPassed.bodyIdle, 1);
 });
 

@@ -214,6 +214,37 @@ Deno.test("100 Continue asks for the body, once", async () => {
   });
 });
 
+/** How an upstream may answer before it was sent the body it might have asked for, and what comes of it. */
+const EARLY_ANSWERS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
+  "keeps the connection and has more to say gets the body": [
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+    ["head 200", "read", "continue"],
+  ],
+  "ends the connection does not get it": [
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n",
+    ["head 200", "read"],
+  ],
+  "refuses does not get it": [
+    "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n",
+    ["head 403", "read"],
+  ],
+  "has answered to the end does not get it": [OK, ["head 200", "body hi", "end", "read"]],
+};
+
+for (const [how, [answer, log]] of Object.entries(EARLY_ANSWERS)) {
+  Deno.test(`without 100 Continue, an upstream that ${how}`, async () => {
+    await withConnection({}, async ({ connection, clock, peer, settle }) => {
+      const recorder = new Recorder();
+      connection.begin(recorder, "POST", "POST / HTTP/1.1\r\n\r\n", "length", true);
+      await peer.until("\r\n\r\n");
+      peer.send(answer);
+      await settle();
+      await clock.advance(2_000);
+      assertEquals(recorder.log, log);
+    });
+  });
+}
+
 Deno.test("an upstream that does not know expectations gets the body after a while", async () => {
   await withConnection({}, async ({ clock, connection, peer }) => {
     const recorder = new Recorder();
