@@ -5,7 +5,8 @@
  * were read. Above the writer's high-water mark the upstream connection stops reading, and with it the upstream.
  *
  * Invariants:
- * - Bytes that come before the start are copied and held; above `HELD_BYTES_MAX` the upstream is paused until then.
+ * - Nothing is written to a writer that is paused: what the same read still brings is copied and held until it is drained.
+ * - Bytes that come before the start are copied and held, too; above `HELD_BYTES_MAX` the upstream is paused until then.
  * - A body that failed is never ended: the writer is aborted, at the start if it comes to light before.
  * - `onClientGone` is called at most once, and only while the upstream has more to say.
  *
@@ -86,10 +87,10 @@ export class Download implements BodyProducer {
   /** Bytes came from the upstream; on loan. */
   push(bytes: Uint8Array): void {
     const writer = this.#writer;
-    if (writer === null) {
+    if (writer === null || this.#held.length > 0 || writer.isPaused) {
       this.#held.push(bytes.slice());
       this.#heldBytes += bytes.length;
-      if (this.#heldBytes > HELD_BYTES_MAX) this.#pause();
+      if (writer !== null || this.#heldBytes > HELD_BYTES_MAX) this.#pause();
       return;
     }
     writer.write(bytes);
@@ -101,7 +102,7 @@ export class Download implements BodyProducer {
     this.#source = null;
     this.#isEnded = true;
     this.#trailers = trailers;
-    this.#writer?.end(trailers);
+    if (this.#held.length === 0) this.#writer?.end(trailers);
   }
 
   /** The upstream's body will never be complete. */
@@ -122,16 +123,12 @@ export class Download implements BodyProducer {
       return;
     }
     this.#writer = writer;
-    for (const bytes of this.#held) writer.write(bytes);
-    this.#held = [];
-    if (this.#isEnded) writer.end(this.#trailers);
-    else if (writer.isPaused) this.#pause();
-    else this.#resume();
+    this.#goOn(writer);
   }
 
   /** The client has taken what was buffered. */
   onDrain(): void {
-    this.#resume();
+    if (this.#writer !== null) this.#goOn(this.#writer);
   }
 
   /** The client left, or was cut. */
@@ -141,6 +138,23 @@ export class Download implements BodyProducer {
     this.#writer = null;
     this.#held = [];
     if (isWanted) this.#onClientGone(reason);
+  }
+
+  /** Writes what is held as far as the client takes it; then the end, or on with the upstream. */
+  #goOn(writer: BodyWriter): void {
+    const held = this.#held;
+    let written = 0;
+    while (written < held.length && !writer.isPaused && !writer.isClosed) {
+      const bytes = held[written++]!;
+      this.#heldBytes -= bytes.length;
+      writer.write(bytes);
+    }
+    if (this.#held !== held) return; // The write was too much, and ended everything.
+    held.splice(0, written);
+    if (held.length > 0) this.#pause();
+    else if (this.#isEnded) writer.end(this.#trailers);
+    else if (writer.isPaused) this.#pause();
+    else this.#resume();
   }
 
   #pause(): void {

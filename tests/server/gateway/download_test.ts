@@ -9,8 +9,10 @@ class Writer implements BodyWriter {
   bufferedBytes = 0;
   isClosed = false;
   reason: Error | null = null;
+  onWrite = () => {};
   write(bytes: Uint8Array) {
     this.log.push(new TextDecoder().decode(bytes));
+    this.onWrite();
   }
   writeText() {}
   writeShared() {}
@@ -112,6 +114,39 @@ Deno.test("a client that does not keep up pauses the upstream until it has drain
   download.onDrain();
   download.onDrain();
   assertEquals(log, ["pause", "resume"]);
+});
+
+Deno.test("what still comes when the client has enough is held until it has drained, and so is the end", () => {
+  const { download, writer, log } = stage();
+  writer.onWrite = () => writer.isPaused = true;
+  const drain = () => {
+    writer.isPaused = false;
+    download.onDrain();
+  };
+  download.push(bytes("a"));
+  download.push(bytes("b"));
+  download.start(writer);
+  const loan = bytes("c");
+  download.push(loan);
+  loan.fill(0x2e);
+  assertEquals([writer.log, log], [["a"], ["pause"]]);
+  drain();
+  assertEquals([writer.log, log], [["a", "b"], ["pause"]]);
+  download.finish([["x-sum", "1"]]);
+  assertEquals(writer.log, ["a", "b"]);
+  drain();
+  assertEquals([writer.log, log], [["a", "b", "c", "end x-sum 1"], ["pause"]]);
+});
+
+Deno.test("a body that fails while something is held does not get it", () => {
+  const { download, writer } = stage();
+  download.start(writer);
+  writer.isPaused = true;
+  download.push(bytes("a"));
+  download.fail(new Error("cut"));
+  writer.isPaused = false;
+  download.onDrain();
+  assertEquals(writer.log, ["abort"]);
 });
 
 Deno.test("a client that is slow from the start pauses the upstream there", () => {
