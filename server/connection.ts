@@ -109,7 +109,6 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.#server.stats.bytesReceived += bytes.length;
     if (this.#state !== OPEN) return this.#ignore(bytes.length);
     this.#pipeline.receive(bytes);
-    if (this.#hijacked !== null) this.#hijacked.feed(this.#pipeline.intake.takeRest());
   }
 
   ended(): boolean {
@@ -207,7 +206,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.transport.abort(reason);
   }
 
-  takeOver(exchange: Exchange, rest: Uint8Array): HijackedConnection {
+  takeOver(exchange: Exchange): HijackedConnection {
     this.#state = TAKEN_OVER;
     this.#fixTaken(); // What the handler writes is not counted.
     this.phases.clear();
@@ -219,10 +218,14 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
       this.#gone();
     });
     this.#hijacked = hijacked;
-    hijacked.feed(rest);
-    if (this.hasPeerEnded) hijacked.feedEnd();
     this.transport.resumeReading();
     return hijacked.connection;
+  }
+
+  passOn(): void {
+    if (this.#hijacked === null) return;
+    this.#hijacked.feed(this.#pipeline.intake.takeRest());
+    if (this.hasPeerEnded) this.#hijacked.feedEnd();
   }
 
   // ---- PhaseOwner, BudgetMember -----------------------------------------------------------------------------------

@@ -267,7 +267,9 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
     this.intake.stop();
     this.#server.stats.hijacked++;
     this.#server.stats.requestsActive--;
-    return this.#link.takeOver(exchange, this.intake.takeRest());
+    const connection = this.#link.takeOver(exchange);
+    if (!this.#isBusy) this.#link.passOn(); // Else the caller on the stack has not put aside yet what follows the head.
+    return connection;
   }
 
   bodyWanted(exchange: Exchange): void {
@@ -435,7 +437,8 @@ export class Pipeline implements IntakeOwner, ExchangeOwner, QueueHost {
 
   /** Sets the deadline for what is awaited from the peer now. */
   #settle(): void {
-    if (!this.#link.isOpen || this.intake.incoming !== null) return;
+    if (!this.#link.isOpen) return this.#link.passOn();
+    if (this.intake.incoming !== null) return;
     const { phases } = this.#link;
     // A request that is held waits for the peer to take bytes, which the write deadline bounds.
     if (this.#responses.length > 0 || this.#refusal !== null || this.intake.hasUnread) return phases.none();

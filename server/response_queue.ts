@@ -53,8 +53,10 @@ export interface ConnectionLink {
   end(): void;
   /** Ends the connection at once. */
   abort(reason: Error): void;
-  /** Hands the connection to the handler of `exchange`, bytes in `rest` first. */
-  takeOver(exchange: Exchange, rest: Uint8Array): HijackedConnection;
+  /** Hands the connection to the handler of `exchange`. */
+  takeOver(exchange: Exchange): HijackedConnection;
+  /** Hands over what had come behind that request, and the peer's end, if a handler has the connection. */
+  passOn(): void;
 }
 
 /** The requests of the connection, as the queue sees them. */
@@ -118,7 +120,7 @@ export class ResponseQueue implements SenderOwner {
 
   /** Sends the response if it is its turn, else keeps it. */
   respond(exchange: Exchange, response: Response): void {
-    if (exchange.phase !== WAITING) return discardResponse(this, response);
+    if (exchange.phase !== WAITING) return discardResponse(this, response, exchange.cutReason);
     if (this.isFirst(exchange) && !this.#link.isWritePaused) return sendResponse(this, exchange, response);
     exchange.phase = READY;
     exchange.response = response;
@@ -369,6 +371,6 @@ export class ResponseQueue implements SenderOwner {
     if (draining !== null) draining[isOurs ? "cut" : "left"]++;
     exchange.response = null;
     exchange.cut(reason);
-    if (response !== null) discardResponse(this, response);
+    if (response !== null) discardResponse(this, response, reason);
   }
 }

@@ -12,6 +12,7 @@
  * @module
  */
 import type { Transport } from "../io/selector.ts";
+import { isAftermath } from "./aftermath.ts";
 import type { BodyProducer } from "./body_writer.ts";
 import { type Exchange, READY, WAITING } from "./exchange.ts";
 import { encodeResponseHead, type FieldLines } from "./http1/encoder.ts";
@@ -157,12 +158,16 @@ export function encodeRefusal(server: ServerContext, status: number, text: strin
  *
  * @param owner told what goes wrong with it
  * @param response any response
+ * @param reason why nobody will; what follows from it is not told; `null` when nobody knows
  */
-export function discardResponse(owner: WriterOwner, response: Response): void {
+export function discardResponse(owner: WriterOwner, response: Response, reason: Error | null): void {
   try {
     const { body } = rawReply(response) ?? readResponse(response);
-    if (body instanceof WebStream) body.cancel().catch((error) => owner.report(error));
-    else if (
+    if (body instanceof WebStream) {
+      body.cancel().catch((error) => {
+        if (!isAftermath(error, reason)) owner.report(error);
+      });
+    } else if (
       typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !(body instanceof WebBlob)
     ) {
       producerOf(owner, body, false).onClosed?.(null);

@@ -73,6 +73,27 @@ Deno.test("bytes behind the head come first, whether they came with it, before o
   }
 });
 
+Deno.test("bytes behind the head come although it lay behind a request that was answered later", async () => {
+  for (const isEnding of [false, true]) {
+    const first = Promise.withResolvers<Response>();
+    await using http = new MemoryHttp((request, info) => {
+      if (request.headers.has("upgrade")) return echo(info.hijack());
+      return request.method === "GET" ? first.promise : new Reply("two");
+    }, { allowHalfClose: true });
+    const client = await http.connect();
+    client.keepsOpen = true;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nDELETE / HTTP/1.1\r\nHost: a\r\n\r\n" + UPGRADE + "1234");
+    if (isEnding) client.closeWrite();
+    await http.settle();
+    first.resolve(new Reply("one"));
+    await http.settle();
+    if (!isEnding) client.closeWrite();
+    await http.settle();
+    const text = client.text.slice(client.text.indexOf("two") + "two".length);
+    assertEquals([text, client.end], ["go\n1234bye", "closed"]);
+  }
+});
+
 Deno.test("more bytes behind the head than the kernel holds push the peer back and are not lost", async () => {
   const { go, handler } = later();
   await using http = new MemoryHttp(handler);

@@ -322,6 +322,29 @@ Deno.test("the answer of a handler whose client left is discarded, its stream ca
   assert(isCancelled);
 });
 
+Deno.test("the upload of a client that left, returned as the answer all the same, is no news", async () => {
+  const errors: unknown[] = [];
+  const go = Promise.withResolvers<void>();
+  await using http = new MemoryHttp(async (request) => {
+    const { body } = request;
+    await go.promise;
+    return new Response(body);
+  }, {
+    onError: (error) => {
+      errors.push(error);
+      return new Reply("failed", { status: 500 });
+    },
+  });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart");
+  await http.settle();
+  client.abort();
+  await http.settle();
+  go.resolve();
+  await http.settle();
+  assertEquals([errors, http.server.stats.disconnects], [[], 1]);
+});
+
 Deno.test("HTTP/1.0 closes after the answer unless it asks to be kept", async () => {
   await using http = new MemoryHttp(() => new Reply("x"));
   const plain = await http.connect();
