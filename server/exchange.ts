@@ -298,8 +298,8 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
     this.phase = CUT;
     this.#cutReason = reason;
     this.writer = null;
+    writer?.cut(reason); // First: it would take the upload's failure for one of its own.
     this.bodyFailed(reason);
-    writer?.cut(reason);
     this.#completed?.reject(reason);
     this.#disconnected?.abort(reason);
   }

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import type { ServeInfo } from "../../server/handler.ts";
 import { Reply } from "../../server/reply.ts";
+import { bodyOf } from "../../server/request.ts";
 import { EarlyHintsError } from "../../server/response_errors.ts";
 import { MemoryHttp, parseResponse, responsesIn } from "../support/memory_http.ts";
 
@@ -361,4 +362,31 @@ Deno.test("a request without a body has no trailers; one whose body fails reject
   client.abort();
   await http.settle();
   await assertRejects(() => seen[1]!);
+});
+
+Deno.test("a response that is given up with the upload of a client that left has not failed by itself", async () => {
+  const errors: unknown[] = [];
+  await using http = new MemoryHttp((request) =>
+    new Reply({
+      start(writer) {
+        bodyOf(request)!.consume({
+          chunk: (bytes) => writer.write(bytes),
+          end: () => writer.end(),
+          failed: (reason) => writer.abort(reason),
+        });
+      },
+    }), {
+    onError: (error) => {
+      errors.push(error);
+      return new Reply("failed", { status: 500 });
+    },
+  });
+  const client = await http.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart");
+  await http.settle();
+  assert(client.text.includes("part"));
+  client.abort();
+  await http.settle();
+  const { responsesAborted, disconnects, streamsOpen, requestsActive } = http.server.stats;
+  assertEquals([errors, responsesAborted, disconnects, streamsOpen, requestsActive], [[], 0, 1, 0, 0]);
 });
