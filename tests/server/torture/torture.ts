@@ -34,6 +34,7 @@ const DEADLINES = {
   bodyBytesPerSecondMin: null,
   handlerMs: null,
   writeStallMs: null,
+  writeBytesPerSecondMin: null,
   keepAliveMs: null,
   lingerMs: 2 * HANG_MS,
 };
