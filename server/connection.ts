@@ -243,7 +243,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
   }
 
   deadlinePassed(name: keyof DeadlineCounters): void {
-    // The peer cannot close for an end it has not got; `writeStall` bounds how long it takes to get it.
+    // The peer cannot close for an end it has not got; `writeStall` and `writeRate` bound how long it takes to get it.
     const isEarly = name === "linger" && this.#state === LINGERING && this.transport.bufferedBytes > 0;
     if (isEarly) return this.#awaitEnd();
     this.#server.stats.deadlinesPassed[name]++;
@@ -317,7 +317,7 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     this.#close();
   }
 
-  /** Closes once everything is sent, which the write deadline bounds. */
+  /** Closes once everything is sent, which the write deadlines bound. */
   #close(): void {
     if (this.#state !== TAKEN_OVER) this.#state = CLOSING;
     this.phases.none();

@@ -43,7 +43,8 @@ export interface ServeInfo {
   earlyHints(headers: HeadersInit): void;
   /**
    * Takes the connection over. The handler's returned response is then ignored (return any); allowed once, before
-   * a response was returned, and with an unread body only if the body is empty or the request asks for an upgrade.
+   * a response was returned, and with an unread body only if the body is empty or the request asks for an upgrade. The server's
+   * deadlines end with it: every read and drain of the streams takes its own. A server that stops cuts it after `graceMs`.
    */
   hijack(): HijackedConnection;
   /** Values of the route's named parts; empty without a router. */

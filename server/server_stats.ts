@@ -7,7 +7,7 @@
 
 /** Counters of a server: a live view. All only rise, except `connectionsOpen`, `requestsActive` and `streamsOpen`. */
 export interface ServerStats {
-  /** Connections open now. */
+  /** Connections open now; not those whose PROXY header is due. */
   readonly connectionsOpen: number;
   /** Connections that were opened; where a PROXY header is due, once it has come. */
   readonly connectionsTotal: number;
@@ -15,7 +15,7 @@ export interface ServerStats {
   readonly connectionsRefused: number;
   /** Connections reset on arrival at `connectionsPerAddressMax`. */
   readonly connectionsRefusedByAddress: number;
-  /** Requests whose response is not complete. */
+  /** Requests whose response is not written to its end. */
   readonly requestsActive: number;
   /** Requests given to the handler. */
   readonly requestsTotal: number;
@@ -31,7 +31,7 @@ export interface ServerStats {
   readonly disconnects: number;
   /** Handlers that threw, rejected, or returned what is no response. */
   readonly handlerErrors: number;
-  /** Responses that failed after their head: the connection was aborted. */
+  /** Responses whose body failed after their head: the connection was aborted. Those that a limit or a deadline cuts count there. */
   readonly responsesAborted: number;
   /** Connections taken over by handlers. */
   readonly hijacked: number;

@@ -32,11 +32,11 @@ export interface ShutdownOptions {
 
 /** What became of what was in progress when the server began to stop. */
 export interface ShutdownReport {
-  /** Responses that were completed. */
+  /** Responses that were completed: the system has taken all of them. */
   readonly finished: number;
   /** Streams that ended when they were told to. */
   readonly ended: number;
-  /** Requests and streams that were cut because their time was over. */
+  /** Requests and streams that were cut because their time was over, also when only their reader was waited for. */
   readonly cut: number;
   /** Requests and streams whose client left meanwhile. */
   readonly left: number;

@@ -7,6 +7,8 @@
  * Strategy: kept only while somebody asks (a bound on whole requests is set, or the server stops). Nobody tells when bytes are taken,
  * so those that are gone are dropped whenever one is added or asked for.
  *
+ * Known limit: where a send is the runtime's (`native`), up to 256 KiB count as not taken until all of them are.
+ *
  * Invariants: in the order of their ends. Each holds bytes that wait, which is what bounds their number.
  *
  * @module

@@ -66,7 +66,9 @@ export interface GatewayOptions {
   readonly queueTimeoutMs?: number;
   /** How long connecting may take; then 504. Default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** How long the upstream may take to answer a whole request; then 504. `null` for ever. Default 290,000. */
+  /**
+   * How long the upstream may take to answer a whole request, or to take a part of its body; then 504. `null` for ever. Default 290,000.
+   */
   readonly headTimeoutMs?: number | null;
   /** How long a response may be silent while the client reads; then it is cut. `null` for ever. Default 600,000. */
   readonly bodyIdleTimeoutMs?: number | null;

@@ -129,6 +129,20 @@ Deno.test("writeBytesPerSecondMin: an event stream that its reader keeps up with
   hub.close();
 });
 
+Deno.test("writeBytesPerSecondMin: also bounds the last response, whose reader is not yet awaited to close", async () => {
+  await using http = new MemoryHttp(() => new Reply(LARGE.subarray(0, 65_000)), {
+    deadlines: { writeBytesPerSecondMin: 500_000, writeStallMs: null, lingerMs: 1_000 },
+  });
+  const client = await http.connect();
+  client.stopReading();
+  client.send(GET + "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  await http.advance(15_000 - 1);
+  assertEquals(client.end, "open");
+  await http.advance(1 + TICKS_MS);
+  assertEquals([client.end, client.hasEnded], ["reset", false]);
+  assertEquals(boundsReached(http.server.stats), { "deadlinesPassed.writeRate": 1 });
+});
+
 Deno.test("writeBytesPerSecondMin: behind a gateway the reader that is too slow is reset, and the upstream given up", async () => {
   let isCancelled = false;
   let proxy: Gateway | null = null;
