@@ -107,9 +107,8 @@ export class Dispatcher {
       batch.push(next);
     }
     if (batch.length === 0) return false;
-    this.#ledger.counters.messages++;
     this.#ledger.counters.tasksSent += batch.length;
-    worker.send(batch, now);
+    this.#ledger.counters.messages += worker.send(batch, now);
     return worker.inFlight === 0 && this.#room.size > 0;
   }
 
@@ -160,9 +159,8 @@ export class Dispatcher {
     }
     if (stolen.length > 0) {
       this.#ledger.counters.stolen += stolen.length;
-      this.#ledger.counters.messages++;
       this.#ledger.counters.tasksSent += stolen.length;
-      idle.send(stolen.reverse(), now);
+      this.#ledger.counters.messages += idle.send(stolen.reverse(), now);
     }
     victim.heardAt = now; // and it has as long again before it is looked at the next time
   }

@@ -153,7 +153,11 @@ export class Lane {
     this.#refusal = (doing) => new PoolClosedError(doing, "the pool was destroyed");
     this.#room.failAll(this.#refusal);
     for (const worker of this.#crew.workers) {
-      for (const task of worker.tasks()) task.fail(this.#refusal(`Cannot finish ${task.call.label}`));
+      for (const task of worker.tasks()) {
+        // What has not begun never does, and a thread that computes is gone as soon as it has obeyed.
+        if (!worker.takeBack(task)) worker.requestStop(task);
+        task.fail(this.#refusal(`Cannot finish ${task.call.label}`));
+      }
     }
     await this.#end();
   }
@@ -287,6 +291,8 @@ export class Lane {
     if (task.isSettled) return;
     if (kind === SKIPPED) return this.#stopper.settle(task, "before start");
     this.#ledger.ran(task.record, now - task.calledAt, runMs);
+    // The deadline may have passed for the worker before it is noticed here; what was given in spite of it is welcome.
+    if (kind !== SUCCEEDED && now > task.deadlineAt) task.stop ??= { isDeadline: true, reason: undefined };
     if (task.stop !== null) {
       return this.#stopper.settle(task, kind === INTERRUPTED ? "interrupted" : "obeyed");
     }

@@ -4,7 +4,8 @@
  * A message costs 2–16 µs and small tasks a fraction of that, so outcomes wait for each other, but never longer than the work at
  * hand: the host flushes when its inbox is empty, and `isDue` tells it when to flush in between.
  *
- * What cannot be cloned spoils its own outcome only: the rest is sent one by one.
+ * What cannot be cloned spoils its own outcome only: the rest is sent one by one. What gives buffers away goes in a message of its
+ * own, since on Deno a message that fails has given them away all the same.
  *
  * @module
  */
@@ -17,12 +18,14 @@ const OUTCOMES_MAX = 256;
 /** Time an outcome waits while its worker computes, milliseconds: enough for a batch of small tasks, nothing for a person. */
 const HOLD_MS = 1;
 
+/** What most outcomes give away. */
+const NOTHING: Transferable[] = [];
+
 /** Outcomes that wait to be sent. */
 export class Outbox {
   readonly #post: (message: Message, transfer: Transferable[]) => void;
   readonly #mode: "auto" | "copy";
   #message: [number, ...unknown[]] = [DONE];
-  #transfer: Transferable[] = [];
   /** When the first outcome that waits came. */
   #since = 0;
 
@@ -34,9 +37,13 @@ export class Outbox {
 
   /** Adds an outcome. @param value its value @param runMs how long the task ran @param now the time */
   add(slot: number, outcome: number, value: unknown, runMs: number, now: number): void {
+    const transfer: Transferable[] = typeof value === "object" && value !== null
+      ? this.#pack(value)
+      : NOTHING;
+    if (transfer.length > 0) this.flush();
     if (this.#message.length === 1) this.#since = now;
-    if (typeof value === "object" && value !== null) this.#pack(value, this.#transfer);
     this.#message.push(slot, outcome, value, runMs);
+    if (transfer.length > 0) this.#flush(transfer);
   }
 
   /** Whether what waits should be sent although there is more to do. */
@@ -47,11 +54,38 @@ export class Outbox {
 
   /** Sends what waits. */
   flush(): void {
+    this.#flush(NOTHING);
+  }
+
+  /**
+   * Sends items of a stream at once, up to the first that cannot be cloned.
+   *
+   * @returns what the runtime says of that one; `null` when all were sent
+   */
+  sendItems(slot: number, items: readonly unknown[]): string | null {
+    const transfers = items.map((item) => this.#pack(item));
+    if (transfers.every(({ length }) => length === 0)) {
+      try {
+        this.#post([ITEMS, slot, ...items], []);
+        return null;
+      } catch (error) {
+        if (items.length === 1) return String(error);
+      }
+    }
+    for (const [index, item] of items.entries()) {
+      try {
+        this.#post([ITEMS, slot, item], transfers[index]!);
+      } catch (error) {
+        return String(error);
+      }
+    }
+    return null;
+  }
+
+  #flush(transfer: Transferable[]): void {
     if (this.#message.length === 1) return;
     const message = this.#message;
-    const transfer = this.#transfer;
     this.#message = [DONE];
-    this.#transfer = [];
     try {
       this.#post(message, transfer);
     } catch (error) {
@@ -59,16 +93,11 @@ export class Outbox {
     }
   }
 
-  /** Sends items of a stream at once. @throws what the runtime throws for what cannot be cloned */
-  sendItems(slot: number, items: readonly unknown[]): void {
-    const transfer: Transferable[] = [];
-    for (const item of items) this.#pack(item, transfer);
-    this.#post([ITEMS, slot, ...items], transfer);
-  }
-
-  #pack(value: unknown, transfer: Transferable[]): void {
-    const parcel: Parcel = { copyBytes: 0, transfer };
+  /** What of a value is given away. */
+  #pack(value: unknown): Transferable[] {
+    const parcel: Parcel = { copyBytes: 0, transfer: [] };
     pack(value, this.#mode, parcel);
+    return parcel.transfer;
   }
 
   #sendSingly(message: Message, error: unknown): void {
@@ -78,9 +107,7 @@ export class Outbox {
       let reason = error;
       if (!isSingle) {
         try {
-          const transfer: Transferable[] = [];
-          this.#pack(value, transfer);
-          this.#post([DONE, slot, outcome, value, runMs], transfer);
+          this.#post([DONE, slot, outcome, value, runMs], []);
           continue;
         } catch (own) {
           reason = own;

@@ -123,25 +123,25 @@ export class PoolWorker implements TaskOwner {
   }
 
   /**
-   * Sends calls in one message. What cannot be cloned fails by itself.
+   * Sends calls in one message, those that give buffers away in one of their own: on Deno a message that fails has given
+   * them away all the same. What cannot be cloned fails by itself.
    *
    * @param tasks at least one, at most as many as there is room for
    * @param now the time
+   * @returns how many messages it took
    */
-  send(tasks: readonly Task[], now: number): void {
-    const message: [number, ...unknown[]] = [RUN];
-    const transfer: Transferable[] = [];
+  send(tasks: readonly Task[], now: number): number {
+    let messages = 0;
+    let together: Task[] = [];
     for (const task of tasks) {
-      for (const one of task.transfer) transfer.push(one);
-      this.#occupy(task, message, now);
+      if (task.transfer.length === 0) {
+        together.push(task);
+        continue;
+      }
+      messages += this.#send(together, [], now) + this.#send([task], task.transfer, now);
+      together = [];
     }
-    this.#noteBusy(now);
-    try {
-      this.link.post(message, transfer);
-    } catch (error) {
-      if (tasks.length === 1) this.#failToSend(tasks[0]!, error);
-      else this.#sendSingly(message);
-    }
+    return messages + this.#send(together, [], now);
   }
 
   /** Lets a stream go on. */
@@ -210,6 +210,20 @@ export class PoolWorker implements TaskOwner {
     this.link.keepAlive(isKept);
   }
 
+  #send(tasks: readonly Task[], transfer: readonly Transferable[], now: number): number {
+    if (tasks.length === 0) return 0;
+    const message: [number, ...unknown[]] = [RUN];
+    for (const task of tasks) this.#occupy(task, message, now);
+    this.#noteBusy(now);
+    try {
+      this.link.post(message, [...transfer]);
+    } catch (error) {
+      if (tasks.length === 1) this.#failToSend(tasks[0]!, error);
+      else this.#sendSingly(message);
+    }
+    return 1;
+  }
+
   #occupy(task: Task, message: unknown[], now: number): void {
     const slot = this.#free.pop();
     if (slot === undefined) throw new RangeError("Cannot send: all slots of the worker are taken");
@@ -231,7 +245,7 @@ export class PoolWorker implements TaskOwner {
       const task = this.#tasks[message[at] as number];
       if (task === null || task === undefined) continue;
       try {
-        this.link.post([RUN, ...message.slice(at, at + RUN_STRIDE)], [...task.transfer]);
+        this.link.post([RUN, ...message.slice(at, at + RUN_STRIDE)], []);
       } catch (error) {
         this.#failToSend(task, error);
       }

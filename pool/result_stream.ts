@@ -51,6 +51,7 @@ export class ResultStream<T> implements TaskStream<T>, TaskSink {
 
   /** See `TaskSink`. */
   items(items: readonly unknown[]): void {
+    if (this.#isReturned) return; // they were on their way when the reader left
     this.#credits -= items.length;
     for (const item of items as readonly T[]) {
       const reader = this.#readers.shift();

@@ -225,12 +225,10 @@ export class TaskHost {
       if (items.length === 0 || task.isOver) return;
       const all = items;
       items = [];
-      try {
-        this.#outbox.sendItems(task.slot, all);
-      } catch (error) {
-        this.#end(task, UNCLONEABLE, String(error), performance.now());
-        this.#outbox.flush();
-      }
+      const failure = this.#outbox.sendItems(task.slot, all);
+      if (failure === null) return;
+      this.#end(task, UNCLONEABLE, failure, performance.now());
+      this.#outbox.flush();
     };
     let itemAt = 0;
     while (!task.isCancelled && !task.isOver) {
@@ -239,8 +237,15 @@ export class TaskHost {
         await this.#lag(task);
         continue;
       }
-      const next = generator.next();
-      const { done, value } = next instanceof Promise ? await next : next;
+      let result: IteratorResult<unknown, unknown>;
+      try {
+        const next = generator.next();
+        result = next instanceof Promise ? await next : next;
+      } catch (error) {
+        flush(); // what it yielded before it failed comes before its failure
+        throw error;
+      }
+      const { done, value } = result;
       if (done) {
         flush();
         return undefined;
@@ -260,6 +265,7 @@ export class TaskHost {
       }
     }
     await generator.return?.(undefined);
+    task.throwIfCancelled(); // what was broken off is not complete
     return undefined;
   }
 

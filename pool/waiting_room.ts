@@ -32,6 +32,8 @@ export class WaitingRoom {
   /** Calls that wait for room in the queue, in the order of coming. */
   readonly #parked = new Set<Task>();
   #producers: Producers | null = null;
+  /** Why all were failed: then whoever is put back is, too. */
+  #refusal: ((doing: string) => Error) | null = null;
 
   /** Makes an empty one. */
   constructor(settings: Settings, ledger: Ledger) {
@@ -88,8 +90,10 @@ export class WaitingRoom {
     return task;
   }
 
-  /** Puts back a call that a worker had and did not begin; it keeps its place, and needs no room. */
+  /** Puts back a call that a worker had and did not begin; it keeps its place, and needs no room. One that is over stays so. */
   putBack(task: Task): void {
+    if (task.isSettled) return;
+    if (this.#refusal !== null) return void task.fail(this.#refusal(`Cannot run ${task.call.label}`));
     this.expectedMs += task.expectedMs;
     this.#queue.putBack(task);
   }
@@ -107,8 +111,9 @@ export class WaitingRoom {
     return (this.#producers ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** Fails all that wait. */
+  /** Fails all that wait, and all that are put back later. */
   failAll(errorFor: (doing: string) => Error): void {
+    this.#refusal = errorFor;
     const all = [...this.#parked];
     this.#parked.clear();
     for (let task = this.#queue.pop(); task !== undefined; task = this.#queue.pop()) all.push(task);

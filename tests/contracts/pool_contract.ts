@@ -8,6 +8,7 @@ import { pooledCrashes } from "./pool/crashes.ts";
 import { pooledScheduling } from "./pool/scheduling.ts";
 import { pooledStops } from "./pool/stops.ts";
 import { pooledStreams } from "./pool/streams.ts";
+import { pooledTorture } from "./pool/torture.ts";
 import type { Isolation } from "../../pool/mod.ts";
 
 /** Registers the tests. @param isolation what contains the tasks */
@@ -17,4 +18,5 @@ export function poolContract(isolation: Isolation): void {
   pooledStops(isolation);
   pooledCrashes(isolation);
   pooledScheduling(isolation);
+  pooledTorture(isolation);
 }

@@ -1,6 +1,6 @@
 /** Outcomes in messages: when they are sent, and what happens to those that cannot be. */
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { Outbox } from "../../pool/outbox.ts";
 import { DONE, ITEMS, type Message, SUCCEEDED, UNCLONEABLE } from "../../pool/protocol.ts";
 
@@ -45,7 +45,27 @@ Deno.test("what cannot be cloned spoils its own outcome only", () => {
 Deno.test("large buffers are given away, items as well", () => {
   const { outbox, sent } = open();
   const bytes = new Uint8Array(100_000);
-  outbox.sendItems(7, [1, bytes]);
-  assertEquals([sent[0]?.slice(0, 3), bytes.length], [[ITEMS, 7, 1], 0]);
-  assertThrows(() => outbox.sendItems(7, [() => 1]));
+  assertEquals(outbox.sendItems(7, [1, bytes]), null);
+  assertEquals([sent[0], sent[1]?.slice(0, 2), bytes.length], [[ITEMS, 7, 1], [ITEMS, 7], 0]);
+  assertEquals((sent[1]?.[2] as Uint8Array).length, 100_000);
+});
+
+Deno.test("items before one that cannot be cloned are sent, and none after it", () => {
+  const { outbox, sent } = open();
+  assertMatch(outbox.sendItems(7, [1, 2, () => 3, 4]) ?? "", /DataCloneError/);
+  assertEquals(sent, [[ITEMS, 7, 1], [ITEMS, 7, 2]]);
+  assertMatch(outbox.sendItems(7, [() => 1]) ?? "", /DataCloneError/);
+});
+
+Deno.test("what gives a buffer away is not spoilt by what cannot be cloned", () => {
+  const { outbox, sent } = open();
+  outbox.add(1, SUCCEEDED, "small", 0, 0);
+  outbox.add(2, SUCCEEDED, new Uint8Array(100_000), 0, 0);
+  outbox.add(3, SUCCEEDED, () => 1, 0, 0);
+  outbox.flush();
+  assertEquals(sent.map(([, slot, outcome]) => [slot, outcome]), [
+    [1, SUCCEEDED],
+    [2, SUCCEEDED],
+    [3, UNCLONEABLE],
+  ]);
 });

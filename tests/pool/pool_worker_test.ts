@@ -106,3 +106,13 @@ Deno.test("it keeps the process alive as told, and says so once", () => {
   worker.stop("abandoned");
   assertEquals([worker.state, link.isStopped], ["abandoned", true]);
 });
+
+Deno.test("a call that gives a buffer away goes alone, so that no other can spoil it", () => {
+  const { link, worker } = open();
+  const bytes = new Uint8Array(10);
+  const giving = fakeTask({ label: "a", input: bytes }, 0, undefined, [bytes.buffer]);
+  const spoilt = fakeTask({ label: "b", input: () => 1 });
+  assertEquals(worker.send([giving.task, spoilt.task], 0), 2);
+  assertEquals([link.sent.length, bytes.length, giving.seen], [1, 0, []]);
+  assertEquals([worker.inFlight, spoilt.task.isSettled], [1, true]);
+});

@@ -63,3 +63,13 @@ Deno.test("return cancels, waits until the task has settled, and drops what was 
   assertEquals(await stream.next(), { done: true, value: undefined });
   await stream[Symbol.asyncDispose]();
 });
+
+Deno.test("what was on its way when the reader left is not read", async () => {
+  const { stream, said } = open(4);
+  const left = stream.return();
+  stream.items([1, 2]);
+  stream.fail(new Error("cancelled"));
+  assertEquals(await left, { done: true, value: undefined });
+  assertEquals(await stream.next(), { done: true, value: undefined });
+  assertEquals(said, ["cancel"]);
+});

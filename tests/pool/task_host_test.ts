@@ -142,7 +142,24 @@ Deno.test("a cancelled stream ends its generator", async () => {
   Atomics.store(control, 0, STOPPING);
   host.receive([CANCEL, 0]);
   await settle();
-  assertEquals([words[1], outcomes(sent)], [1, [[0, SUCCEEDED, undefined]]]);
+  assertEquals([words[1], outcomes(sent).map(([slot, outcome]) => [slot, outcome])], [1, [[0, FAILED]]]);
+});
+
+Deno.test("a stream that its deadline broke off is not taken for a whole one", async () => {
+  const { run, sent } = open();
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  run([0, "endless", words, 1_000, 0.001]);
+  await settle();
+  assertEquals(outcomes(sent).map(([slot, outcome]) => [slot, outcome]), [[0, FAILED]]);
+});
+
+Deno.test("items that a generator yielded in a row come before its failure", async () => {
+  const { run, sent } = open();
+  run([0, "countAndFail", 20, 64]);
+  await settle();
+  const items = sent.filter(([kind]) => kind === ITEMS).flatMap((message) => message.slice(2));
+  assertEquals(items, Array.from({ length: 20 }, (_, index) => index));
+  assertEquals([sent.at(-1)?.[0], outcomes(sent)[0]?.[1]], [DONE, FAILED]);
 });
 
 Deno.test("an error that nobody handled is the only task's, else nobody's", async () => {

@@ -88,3 +88,16 @@ Deno.test("failAll fails what waits, and who waits", async () => {
   );
   assertEquals([room.size, room.parked], [0, 0]);
 });
+
+Deno.test("what is put back when all have been failed is failed, and what is over stays so", () => {
+  const { room, admit } = open("reject");
+  const [begun, over] = [admit("a"), admit("b")];
+  room.take();
+  room.take();
+  over.task.fail(new Error("elsewhere"));
+  room.putBack(over.task);
+  assertEquals(room.size, 0);
+  room.failAll((doing) => new Error(`${doing}: closed`));
+  room.putBack(begun.task);
+  assertEquals([room.size, begun.seen.at(-1)], [0, "failed Error: Cannot run a: closed"]);
+});

@@ -15,11 +15,13 @@ export interface FakeTask {
  * @param call what is not as usual
  * @param calledAt when it was made; now unless given
  * @param ledger who keeps its record
+ * @param transfer what of its input is given away
  */
 export function fakeTask(
   call: Partial<TaskCall> = {},
   calledAt: number = performance.now(),
   ledger: Ledger = new Ledger(),
+  transfer: readonly Transferable[] = [],
 ): FakeTask {
   const seen: string[] = [];
   const whole: TaskCall = {
@@ -38,7 +40,7 @@ export function fakeTask(
     fail: (error: unknown) => seen.push(`failed ${error}`),
     items: (items: readonly unknown[]) => seen.push(`items ${items}`),
   };
-  const task = new Task(whole, ledger.record(whole.label), [], sink, calledAt);
+  const task = new Task(whole, ledger.record(whole.label), transfer, sink, calledAt);
   task.onSettled = () => seen.push("settled");
   return { task, seen };
 }

@@ -97,6 +97,12 @@ export function* count(to: number): Generator<number> {
   for (let value = 0; value < to; value++) yield value;
 }
 
+/** Counts, and fails. */
+export function* countAndFail(to: number): Generator<number> {
+  yield* count(to);
+  throw new RangeError(`after ${to}`);
+}
+
 /** Counts, a turn each. */
 export async function* countSlowly(to: number): AsyncGenerator<number> {
   for (let value = 0; value < to; value++) {

@@ -8,7 +8,8 @@ import {
   TaskCloneError,
   TaskFailedError,
 } from "../../../pool/mod.ts";
-import { poolTest, rejection } from "./harness.ts";
+import { sharedWords, wordSet } from "../../support/pool_words.ts";
+import { allReturned, poolTest, rejection } from "./harness.ts";
 
 /** Registers the tests. */
 export function pooledCalls(isolation: Isolation): void {
@@ -143,6 +144,27 @@ export function pooledCalls(isolation: Isolation): void {
       failed: 20,
     });
   });
+
+  if (isolation === "process") return;
+
+  poolTest(
+    isolation,
+    "destroy stops what computes and listens, and leaves nothing in the queue",
+    async (pool) => {
+      await Promise.all(Array.from({ length: 50 }, (_, n) => pool.run("increment", n))); // known to be small
+      const words = sharedWords();
+      const results = [pool.run("spinUntilCancelled", words)];
+      await wordSet(words, 0);
+      for (let n = 0; n < 10; n++) results.push(pool.run("increment", n) as Promise<never>);
+      await null; // they are sent, and wait in the worker
+      const settled = Promise.allSettled(results);
+      await pool.destroy();
+      assertEquals((await settled).filter(({ status }) => status === "fulfilled"), []);
+      await allReturned(pool); // never, if it were not told
+      const { tasks, workers } = pool.stats;
+      assertEquals([tasks.queued, tasks.inFlight, workers.now], [0, 0, 0]);
+    },
+  );
 }
 
 /** Not there in any worker. */
