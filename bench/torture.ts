@@ -1,8 +1,10 @@
 /**
- * `bench/torture.ts [--minutes 5] [--selectors uring,uring-usual,epoll,native]`, part of `deno task soak`: selectors under torture for long.
+ * `bench/torture.ts [--minutes 10] [--selectors uring,uring-usual,epoll,native,http-uring,http-epoll,http-native]`, part of `deno task soak`:
+ * selectors, and HTTP on them, under torture for long.
  *
  * The torture of the tests (connections written to, half-closed, reset and abandoned at random, every byte checked) goes on with
- * one seed after the other, every fourth on a Unix socket; `uring` with tiny rings and little memory as well, and all of it guarded. In the end descriptors,
+ * one seed after the other, every fourth on a Unix socket; `uring` with tiny rings and little memory as well, and all of it guarded. With `http-` before its name, a selector has servers, a gateway and their clients on it
+(`tests/server/torture/torture.ts`). In the end descriptors,
  * slots and memory to send from must be what they were, and resident memory flat: the median of its last quarter against
  * that of its second. Exits 1 if it is not so.
  *
@@ -13,6 +15,7 @@ import { openNativeDeno } from "../io/selectors/native_deno.ts";
 import { openUring, type UringOptions } from "../io/selectors/uring.ts";
 import type { Selector } from "../io/selector.ts";
 import { torture } from "../tests/contracts/selector/torture.ts";
+import { tortureHttp } from "../tests/server/torture/torture.ts";
 import { rssBytes } from "../tests/support/rss.ts";
 import { flags } from "./support/command_line.ts";
 import { median } from "./support/report.ts";
@@ -23,6 +26,10 @@ const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
 const CONNECTIONS = 300;
 /** Connections at once: more than there are buffers and places. */
 const OPEN_MAX = 60;
+
+/** The same for HTTP, whose connections do more. */
+const HTTP_CONNECTIONS = 100;
+const HTTP_OPEN_MAX = 25;
 
 /** 3 s: by then the compilers have done most of their work, too. */
 const WARM_UP_MS = 3_000;
@@ -59,6 +66,23 @@ const VICTIMS: Readonly<Record<string, () => Victim>> = {
   native: () => ({ selector: openNativeDeno(), fault: () => null }),
 };
 
+/** One seed of torture; returns what there was of everything. */
+type Torturer = (selector: Selector, seed: number, folder: string) => Promise<object>;
+
+const ofBytes: Torturer = (selector, seed, folder) =>
+  torture(selector, {
+    seed,
+    connections: CONNECTIONS,
+    openMax: OPEN_MAX,
+    ...(seed % 4 === 3 ? { path: `${folder}/${seed}.sock` } : {}),
+  });
+
+const ofHttp: Torturer = (selector, seed) =>
+  tortureHttp(selector, { seed, connections: HTTP_CONNECTIONS, openMax: HTTP_OPEN_MAX });
+
+/** What a kind's name begins with if it is HTTP that is tortured. */
+const HTTP = "http-";
+
 /** Collects garbage, with `--v8-flags=--expose-gc`: what is left is in use. */
 const collect = (globalThis as { gc?: () => void }).gc;
 
@@ -76,31 +100,27 @@ async function listDescriptors(): Promise<string> {
 }
 
 async function torment(kind: string, milliseconds: number): Promise<string[]> {
-  const warmUp = VICTIMS[kind]!(); // The runtime opens descriptors of its own when they are first needed, or a second later.
+  const openVictim = VICTIMS[kind.replace(HTTP, "")]!;
+  const tortureOne = kind.startsWith(HTTP) ? ofHttp : ofBytes;
+  const folder = await Deno.makeTempDir({ prefix: "sluice-torture-" });
+  const warmUp = openVictim(); // The runtime opens descriptors of its own when they are first needed, or a second later.
   for (const until = performance.now() + WARM_UP_MS; performance.now() < until;) {
-    await torture(warmUp.selector, { seed: 0, connections: CONNECTIONS, openMax: OPEN_MAX });
+    await tortureOne(warmUp.selector, 0, folder);
   }
   await warmUp.selector.close();
   const before = descriptors();
-  const { selector, fault } = VICTIMS[kind]!();
+  const { selector, fault } = openVictim();
   const faults: string[] = [];
   const rss: number[] = [];
-  const totals = { seeds: 0, connections: 0, frames: 0, bytes: 0, resets: 0 };
-  const folder = await Deno.makeTempDir({ prefix: "sluice-torture-" });
+  const totals: Record<string, number> = {};
+  let seeds = 0;
   const until = performance.now() + milliseconds;
   while (performance.now() < until && faults.length === 0) {
-    const seed = totals.seeds++;
+    const seed = seeds++;
     try {
-      const { connections, frames, bytes, resets } = await torture(selector, {
-        seed,
-        connections: CONNECTIONS,
-        openMax: OPEN_MAX,
-        ...(seed % 4 === 3 ? { path: `${folder}/${seed}.sock` } : {}),
-      });
-      totals.connections += connections;
-      totals.frames += frames;
-      totals.bytes += bytes;
-      totals.resets += resets;
+      for (const [name, count] of Object.entries(await tortureOne(selector, seed, folder))) {
+        totals[name] = (totals[name] ?? 0) + count;
+      }
       const found = fault();
       if (found !== null) faults.push(`seed ${seed}: ${found}`);
     } catch (error) {
@@ -121,18 +141,19 @@ async function torment(kind: string, milliseconds: number): Promise<string[]> {
   const quarter = Math.floor(rss.length / 4);
   const growth = quarter < 2 ? 0 : median(rss.slice(-quarter)) - median(rss.slice(quarter, 2 * quarter));
   if (growth > GROWTH_BYTES_MAX) faults.push(`resident memory grew by ${Math.round(growth / 1024)} KiB`);
-  console.log(`${kind}: ${JSON.stringify({ ...totals, growthKiB: Math.round(growth / 1024) })}`);
+  console.log(`${kind}: ${JSON.stringify({ seeds, ...totals, growthKiB: Math.round(growth / 1024) })}`);
   return faults;
 }
 
 const { minutes, selectors } = flags(Deno.args, {
-  minutes: "5",
-  selectors: "uring,uring-usual,epoll,native",
+  minutes: "10",
+  selectors: "uring,uring-usual,epoll,native,http-uring,http-epoll,http-native",
 });
 const kinds = selectors.split(",");
 for (const kind of kinds) {
-  if (!Object.hasOwn(VICTIMS, kind)) {
-    throw new RangeError(`Cannot torture "${kind}": accepted are ${Object.keys(VICTIMS).join(", ")}`);
+  if (!Object.hasOwn(VICTIMS, kind.replace(HTTP, ""))) {
+    const accepted = Object.keys(VICTIMS).join(", ");
+    throw new RangeError(`Cannot torture "${kind}": accepted are ${accepted}, and these with ${HTTP} before`);
   }
   const faults = await torment(kind, Number(minutes) * 60_000 / kinds.length);
   for (const found of faults) console.error(`${kind}: ${found}`);
