@@ -135,7 +135,8 @@ export class Exchange implements ServeInfo, RequestSource, IncomingBodyOwner {
     this.head = head;
     this.startedMs = startedMs;
     this.isConcurrent = isConcurrent;
-    this.#isBodyEnded = head.framing.kind === "none";
+    const { framing } = head;
+    this.#isBodyEnded = framing.kind === "none" || (framing.kind === "length" && framing.length === 0);
   }
 
   // ---- ServeInfo: what the handler sees ---------------------------------------------------------------------------

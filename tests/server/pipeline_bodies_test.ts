@@ -352,16 +352,19 @@ Deno.test("a request without a body has no trailers; one whose body fails reject
   const seen: Promise<Headers>[] = [];
   await using http = new MemoryHttp((request, info) => {
     seen.push(info.trailers);
-    return request.method === "GET" ? new Reply() : new Promise<Response>(() => {});
+    return request.method === "GET" || pathOf(request) === "/empty"
+      ? new Reply()
+      : new Promise<Response>(() => {});
   });
   await http.exchange(get("/"));
-  assertEquals([...(await seen[0]!)], []);
+  await http.exchange(post("/empty", ""));
+  assertEquals([[...(await seen[0]!)], [...(await seen[1]!)]], [[], []]);
   const client = await http.connect();
   client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1");
   await http.settle();
   client.abort();
   await http.settle();
-  await assertRejects(() => seen[1]!);
+  await assertRejects(() => seen[2]!);
 });
 
 Deno.test("a response that is given up with the upload of a client that left has not failed by itself", async () => {
