@@ -9,6 +9,7 @@
  * @module
  */
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import {
   AF_UNIX,
   EFD_CLOEXEC,
@@ -101,7 +102,9 @@ function probePipe(libc: Libc, onSignal: () => void): Probe<Wake> {
   pipe.onread = onSignal;
   pipe.readStart();
   pipe.unref();
-  const close = (): Promise<void> => new Promise((resolve) => pipe.close(resolve));
+  // Not at once: Deno forgets a handle that is closed while it reports that another one is (seen when two selectors are closed one
+  // after the other), until something else wakes its loop.
+  const close = (): Promise<void> => new Promise((resolve) => void setImmediate(() => pipe.close(resolve)));
   return {
     found: { signal: { eventfd }, ref: () => pipe.ref(), unref: () => pipe.unref(), close },
     refusal: null,

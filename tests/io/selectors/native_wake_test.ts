@@ -29,6 +29,24 @@ Deno.test("the runtime's loop is woken by each signal", async () => {
   });
 });
 
+Deno.test("two that are closed one after the other are closed by themselves: nothing else need wake the runtime", async () => {
+  await withLibc(async (libc) => {
+    const wakes = [1, 2].map(() => probeWake(libc, () => {}).found!);
+    await new Promise((resolve) => setTimeout(resolve, 1)); // The runtime has begun to wait for both.
+    let cancel = (): void => {};
+    const waiting = new Promise<string>((resolve) => {
+      const timer = setTimeout(() => resolve("still waiting"), 10_000);
+      cancel = () => clearTimeout(timer);
+    });
+    const closing = (async () => {
+      for (const wake of wakes) await wake.close();
+      return "closed";
+    })();
+    assertEquals(await Promise.race([closing, waiting]), "closed");
+    cancel();
+  });
+});
+
 Deno.test("where there is nothing to wake the runtime by, nothing is left open", () => {
   const descriptors = new OpenDescriptors();
   const name = detectRuntime().name === "bun" ? "socketpair" : "eventfd";
