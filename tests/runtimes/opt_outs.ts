@@ -45,6 +45,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   "io/ffi/uring_kernel_test.ts": FFI,
   "io/ffi/uring_layout_test.ts": FFI,
   "io/selectors/accepting_listener_test.ts": FFI,
+  "io/selectors/broken_torture_test.ts": FFI,
+  "io/selectors/cross_torture_test.ts": FFI,
   "io/selectors/direct_read_test.ts": FFI,
   "io/selectors/direct_send_test.ts": FFI,
   "io/selectors/epoll_connect_test.ts": FFI,

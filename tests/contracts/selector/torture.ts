@@ -23,6 +23,8 @@ import { makeFrame } from "./torture_frame.ts";
 const CONNECTIONS = 50;
 /** Connections at once. */
 const OPEN_MAX = 20;
+/** How often listening is tried on a system that refuses one time in a hundred. */
+const LISTEN_TRIES_MAX = 50;
 /** Frames in all, at least; usually there are hundreds. */
 const FRAMES_MIN = 10;
 /** A port where nobody listens: below 1,024 none is given to who connects, and nobody here has the rights to listen. */
@@ -140,11 +142,19 @@ class Torture {
     const isSmall = number > 0 && this.#prng.chance(0.3);
     const connectionsMax = isSmall ? this.#prng.integer(1, 5) : 1_000;
     const ends: End[] = [];
-    const listener = this.#selector.listen({ ...address, connectionsMax }, () => {
+    const create = () => {
       const end = new End(this.ledger, number);
       ends.push(end);
       return end.protocol;
-    });
+    };
+    let listener: Listener | null = null;
+    for (let tries = 1; listener === null; tries++) {
+      try {
+        listener = this.#selector.listen({ ...address, connectionsMax }, create);
+      } catch (error) {
+        if (!(this.#options.isSystemBroken && tries < LISTEN_TRIES_MAX)) throw error;
+      }
+    }
     this.#lairs.push({ listener, connectionsMax, ends, isClosed: false });
   }
 
