@@ -102,6 +102,11 @@ export interface Transport {
   writeShared(chunk: SharedChunk): void;
   /** Bytes accepted by `write*` which the kernel has not taken yet; in `closed`, those that were lost; 0 after it, and after `abort`. */
   readonly bufferedBytes: number;
+  /**
+   * Bytes that the peer's system has confirmed so far, which is told by how much room its program makes there; 0 where nobody tells:
+   * of TCP connections the selectors on descriptors know, the runtimes' own sockets do not. Costs a system call.
+   */
+  readonly confirmedBytes: number;
   /** Sets the water marks; `RangeError` unless `0 <= lowBytes <= highBytes`. `lowBytes` defaults to a quarter. */
   setWriteLimits(limits: { readonly highBytes: number; readonly lowBytes?: number }): void;
   /** Stops delivery of `received` and `ended` and, after what is in flight, stops taking bytes from the kernel. Idempotent. */

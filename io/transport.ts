@@ -194,6 +194,10 @@ export abstract class TransportBase implements Transport, HubMember {
     return this.#bufferedBytes;
   }
 
+  get confirmedBytes(): number {
+    return 0;
+  }
+
   get isReading(): boolean {
     return this.#isReading;
   }

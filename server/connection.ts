@@ -234,6 +234,10 @@ export class Connection implements Protocol, ServerConnection, ConnectionLink, P
     return this.transport.bufferedBytes;
   }
 
+  get confirmedBytes(): number {
+    return this.transport.confirmedBytes;
+  }
+
   get takenBytes(): number {
     return this.#takenAtEnd ?? this.writtenBytes - this.transport.bufferedBytes;
   }

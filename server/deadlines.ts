@@ -38,14 +38,14 @@ export interface ServeDeadlines {
   readonly handlerMs?: number | null;
   /**
    * For the peer to take any byte of what waits to be sent; then the connection is reset, up to 5 s later, but not later than after
-   * twice the time (it is not taken at every byte). Default 60,000: systems report room in large send buffers by the third,
-   * which takes a slow but honest reader half a minute.
+   * twice the time (it is not taken at every byte). Default 60,000: on `native`, and on Unix sockets, all that is known is that our
+   * system has room again, which it tells of large buffers by the third, and a slow but honest reader takes half a minute for that.
    */
   readonly writeStallMs?: number | null;
   /**
    * Bytes a second that the peer must take, over any half minute and more in which bytes wait for it; else the connection is reset.
    * Who keeps up with a stream, however little comes, is never slow. Default 240, as for bodies: what drips slower is an attack.
-   * Measured is what the system takes, which buffers up to some MiB and reports room in steps: who takes less than three quarters of
+   * Measured is what the peer's system confirms, or on `native` what ours takes, which buffers up to some MiB, both in steps: who takes less than three quarters of
    * the rate is cut, who takes twice the rate never, whatever the steps (`write_rate.ts`). Who takes nothing at all is up to
    * `writeStallMs`; without that, the time is that for 4 MiB. The unit is bytes, not milliseconds.
    */

@@ -28,6 +28,8 @@ export interface PhaseOwner {
   readonly bufferedBytes: number;
   /** Bytes the peer has taken so far. */
   readonly takenBytes: number;
+  /** Bytes the peer's system has confirmed so far, where that is told, else 0. */
+  readonly confirmedBytes: number;
   /** When the oldest request began that is not over; `Infinity` when there is none. */
   readonly oldestStartedMs: number;
   /** The deadline `name` passed. */
@@ -48,8 +50,9 @@ export class PhaseClock implements DeadlineOwner {
   #bodyAt = 0;
   #windowEndsAt = 0;
   #windowBytes = 0;
-  /** What the peer had taken when something was last found to be taken, and when it has stalled if that is still all. */
+  /** What the peer had taken, or confirmed, when either was last found to be more, and when it has stalled if that is still all. */
   #takenBytes = 0;
+  #confirmedBytes = 0;
   #stalledAt = Infinity;
   /** Made when a look finds bytes waiting, if there is a minimum rate; let go when one finds none. */
   #writeRate: WriteRate | null = null;
@@ -129,7 +132,7 @@ export class PhaseClock implements DeadlineOwner {
     if (this.#writeRate !== null && this.#keepsUp(this.#writeRate, bytes)) this.#writeRate = null;
     if (this.#deadlines.write === Infinity && this.#looksAtWrites) {
       const now = this.#clock.now();
-      this.#tookBytes(now, this.#owner.takenBytes);
+      this.#tookBytes(now, this.#owner.takenBytes, this.#confirmedBytes);
       this.#lookLater(now);
     }
   }
@@ -159,8 +162,9 @@ export class PhaseClock implements DeadlineOwner {
   }
 
   /** The peer has taken something. */
-  #tookBytes(now: number, takenBytes: number): void {
+  #tookBytes(now: number, takenBytes: number, confirmedBytes: number): void {
     this.#takenBytes = takenBytes;
+    this.#confirmedBytes = confirmedBytes;
     this.#stalledAt = now + this.#times.writeStallMs;
   }
 
@@ -175,9 +179,13 @@ export class PhaseClock implements DeadlineOwner {
       this.#writeRate = null;
       return; // The next write sets the deadline again.
     }
-    if (takenBytes > this.#takenBytes) this.#tookBytes(now, takenBytes);
+    const { confirmedBytes } = this.#owner;
+    const hasMoved = takenBytes > this.#takenBytes || confirmedBytes > this.#confirmedBytes;
+    if (hasMoved) this.#tookBytes(now, takenBytes, confirmedBytes);
     else if (now >= this.#stalledAt) return this.#owner.deadlinePassed("writeStall");
-    if (this.#isTooSlow(now, takenBytes, bufferedBytes)) return this.#owner.deadlinePassed("writeRate");
+    if (this.#isTooSlow(now, takenBytes, bufferedBytes, confirmedBytes)) {
+      return this.#owner.deadlinePassed("writeRate");
+    }
     this.#lookLater(now);
   }
 
@@ -187,11 +195,14 @@ export class PhaseClock implements DeadlineOwner {
     return rate.keepsUp(this.#clock.now(), takenBytes, bufferedBytes, unsentBytes);
   }
 
-  #isTooSlow(now: number, takenBytes: number, bufferedBytes: number): boolean {
+  #isTooSlow(now: number, takenBytes: number, bufferedBytes: number, confirmedBytes: number): boolean {
     const { writeBytesPerSecondMin } = this.#times;
     if (writeBytesPerSecondMin === 0) return false;
-    if (this.#writeRate !== null) return this.#writeRate.isTooSlow(now, takenBytes, bufferedBytes);
-    this.#writeRate = new WriteRate(writeBytesPerSecondMin, now, takenBytes, bufferedBytes);
+    const readBytes = confirmedBytes > 0 ? confirmedBytes : takenBytes;
+    if (this.#writeRate !== null) {
+      return this.#writeRate.isTooSlow(now, takenBytes, bufferedBytes, readBytes);
+    }
+    this.#writeRate = new WriteRate(writeBytesPerSecondMin, now, takenBytes, bufferedBytes, readBytes);
     return false;
   }
 

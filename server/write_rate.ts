@@ -1,9 +1,10 @@
 /**
  * Tells whether the reader of a connection takes what waits for it at a minimum rate (`writeBytesPerSecondMin`).
  *
- * What is measured is what the system takes from us, looked at every few seconds. It is not what the reader takes: the system's send
- * buffer stands between the two, holds up to some MiB, and has room in steps: on Linux when a third of it is free, so that a slow
- * reader's progress is invisible for minutes and then is a MiB at once; and where a send is the runtime's, in steps of 256 KiB at
+ * What is measured is what the reader's system has confirmed, where ours tells (TCP on `epoll` and `uring`); else what our system takes
+ * from us, looked at every few seconds. Both come in steps. A reader's system confirms when its program has made room for a segment,
+ * which is 64 KiB between programs of one machine. Ours takes more when a third of its send buffer, of up to some MiB, is free, so that
+ * a slow reader's progress is invisible for minutes and then is a MiB at once; and where a send is the runtime's, 256 KiB at
  * least. A rate over any fixed time would find nothing in most of them. So:
  *
  * - A span begins with a look at which bytes wait, and is given up when the next bytes are written if nothing waited by then, or what
@@ -39,7 +40,7 @@ const PROMPT_MS = 250;
 /** One span, and those that follow it without a gap; see the module's text. */
 export class WriteRate {
   readonly #bytesPerMs: number;
-  /** When the span began, and what had been taken then. */
+  /** When the span began, and what had been read then. */
   #beganMs = 0;
   #beganBytes = 0;
   /** What will have been taken when all is gone that waited at a time, and that time. */
@@ -47,7 +48,7 @@ export class WriteRate {
   #markMs = 0;
   /** When a pause ended last in which the reader was waited for. */
   #pausedUntilMs = -Infinity;
-  /** The look before: when, and what had been taken. */
+  /** The look before: when, and what had been read. */
   #lookMs = 0;
   #lookBytes = 0;
   /** If the look before found a step: how far the span was at the look before that. Else -1. */
@@ -58,12 +59,19 @@ export class WriteRate {
    *
    * @param bytesPerSecondMin the minimum
    * @param now the time, milliseconds
-   * @param takenBytes bytes taken so far
+   * @param takenBytes bytes that our system has taken so far
    * @param bufferedBytes bytes that wait
+   * @param readBytes bytes that the reader has taken so far, as well as that is known
    */
-  constructor(bytesPerSecondMin: number, now: number, takenBytes: number, bufferedBytes: number) {
+  constructor(
+    bytesPerSecondMin: number,
+    now: number,
+    takenBytes: number,
+    bufferedBytes: number,
+    readBytes = takenBytes,
+  ) {
     this.#bytesPerMs = bytesPerSecondMin / 1_000;
-    this.#begin(now, takenBytes, bufferedBytes);
+    this.#begin(now, takenBytes, bufferedBytes, readBytes);
   }
 
   /** A pause of the writer ended that was so long: the reader has taken enough, at last. */
@@ -85,25 +93,26 @@ export class WriteRate {
   }
 
   /** Looks again, while bytes wait; parameters as the constructor's. Returns whether the reader is too slow. */
-  isTooSlow(now: number, takenBytes: number, bufferedBytes: number): boolean {
-    const bytes = takenBytes - this.#beganBytes;
+  isTooSlow(now: number, takenBytes: number, bufferedBytes: number, readBytes = takenBytes): boolean {
+    const bytes = readBytes - this.#beganBytes;
+    const isOther = readBytes < this.#lookBytes; // It has become known better.
     const isJudged = this.#steppedMs >= WRITE_RATE_SPAN_MS;
-    if (isJudged && bytes < this.#steppedMs * this.#bytesPerMs) return true;
+    if (isJudged && !isOther && bytes < this.#steppedMs * this.#bytesPerMs) return true;
     const isLate = now - this.#lookMs > 2 * WRITE_LOOK_MS; // Our event loop stood still: nobody could take anything.
-    if (isJudged || isLate) {
-      this.#begin(now, takenBytes, bufferedBytes);
+    if (isJudged || isLate || isOther) {
+      this.#begin(now, takenBytes, bufferedBytes, readBytes);
       return false;
     }
     if (bytes + HIDDEN_BYTES < (now - this.#beganMs) * this.#bytesPerMs) return true;
-    this.#steppedMs = takenBytes > this.#lookBytes ? this.#lookMs - this.#beganMs : -1;
+    this.#steppedMs = readBytes > this.#lookBytes ? this.#lookMs - this.#beganMs : -1;
     this.#lookMs = now;
-    this.#lookBytes = takenBytes;
+    this.#lookBytes = readBytes;
     return false;
   }
 
-  #begin(now: number, takenBytes: number, bufferedBytes: number): void {
+  #begin(now: number, takenBytes: number, bufferedBytes: number, readBytes: number): void {
     this.#beganMs = this.#lookMs = now;
-    this.#beganBytes = this.#lookBytes = takenBytes;
+    this.#beganBytes = this.#lookBytes = readBytes;
     this.#steppedMs = -1;
     this.#mark(now, takenBytes, bufferedBytes);
   }

@@ -38,6 +38,8 @@ export const SO_ACCEPTCONN = 30;
 export const IPPROTO_TCP = 6;
 /** Sends small segments at once. */
 export const TCP_NODELAY = 1;
+/** What the system knows of a TCP connection: `struct tcp_info` of linux/tcp.h. */
+export const TCP_INFO = 11;
 /** Level of IPv6's options: ipv6(7). */
 export const IPPROTO_IPV6 = 41;
 /** Whether a socket bound to `::` leaves IPv4 alone. */

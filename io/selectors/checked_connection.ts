@@ -255,6 +255,10 @@ export class CheckedTransport implements Transport {
     return this.#inner.bufferedBytes;
   }
 
+  get confirmedBytes(): number {
+    return this.#inner.confirmedBytes;
+  }
+
   get isReading(): boolean {
     return this.#inner.isReading;
   }

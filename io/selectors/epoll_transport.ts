@@ -23,7 +23,7 @@ import type { TransportHub } from "../transport_hub.ts";
 import { DirectReader, type ReadTaker } from "./direct_read.ts";
 import { DirectSender, lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
-import { closeWithReset } from "./owned_socket.ts";
+import { closeWithReset, confirmedBytesOf } from "./owned_socket.ts";
 import { type EpollSet, EVENT_READ, EVENT_WRITE } from "./epoll_set.ts";
 import type { WaitingLoop } from "./waiting_loop.ts";
 
@@ -118,6 +118,10 @@ export class EpollTransport extends TransportBase implements Pollable, ReadTaker
   takeRead(bytes: Uint8Array): boolean {
     this.received(bytes);
     return this.isReading && !this.isClosing && !this.#isOver;
+  }
+
+  override get confirmedBytes(): number {
+    return this.#isOver || this.remoteAddr.transport !== "tcp" ? 0 : confirmedBytesOf(this.#libc, this.#fd);
   }
 
   protected override sendOne(bytes: Uint8Array): number {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SO_LINGER, SOL_SOCKET } from "../ffi/constants.ts";
+import { IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_INFO } from "../ffi/constants.ts";
 import { LINGER_BYTES, type SocketAddress } from "../ffi/layout.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { Addr } from "../selector.ts";
@@ -15,6 +15,13 @@ LINGER_NONE[0] = 1;
 /** An `int` of 1. */
 const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
 ONE[0] = 1;
+
+/** A `struct tcp_info`, with room for what later systems know, and its length. */
+const INFO = new Uint32Array(new ArrayBuffer(256));
+/** See `INFO`. */
+const INFO_LENGTH = new Uint32Array(new ArrayBuffer(64), 0, 1);
+/** Where `tcpi_bytes_acked` is (64 bits, since Linux 4.1), in words. */
+const INFO_ACKED = 30;
 
 const encoder = new TextEncoder();
 
@@ -33,6 +40,14 @@ export function resetOnClose({ call }: Libc, descriptor: number): void {
 export function closeWithReset(libc: Libc, descriptor: number): void {
   resetOnClose(libc, descriptor);
   libc.call.close(descriptor);
+}
+
+/** Bytes that the peer of a TCP connection has confirmed; 0 where the system does not tell. */
+export function confirmedBytesOf({ call }: Libc, descriptor: number): number {
+  INFO_LENGTH[0] = INFO.byteLength;
+  const status = call.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, INFO, INFO_LENGTH);
+  if (status < 0 || INFO_LENGTH[0] < 4 * (INFO_ACKED + 2)) return 0;
+  return INFO[INFO_ACKED]! + INFO[INFO_ACKED + 1]! * 2 ** 32;
 }
 
 /** Removes the path of a Unix socket. */

@@ -49,7 +49,7 @@ import { SEND_PENDING, TransportBase } from "../transport.ts";
 import type { ReadTaker } from "./direct_read.ts";
 import { lengthOf } from "./direct_send.ts";
 import { connectionStatusError } from "./native_errors.ts";
-import { remoteAddrOf, resetOnClose } from "./owned_socket.ts";
+import { confirmedBytesOf, remoteAddrOf, resetOnClose } from "./owned_socket.ts";
 import { cancelAll, cancelOne, KIND, setAddress, type UringHost, type UringReader } from "./uring_host.ts";
 
 /** `struct sockaddr` of nobody (`AF_UNSPEC`, which is 0). */
@@ -270,6 +270,11 @@ export class UringTransport extends TransportBase implements UringReader, ReadTa
     if (this.#ending !== "none") return; // It has failed: what the kernel reports then is no orderly end.
     if (this.#held === null) this.end(); // Held back by the base while reading is paused.
     else this.#isEndHeld = true;
+  }
+
+  override get confirmedBytes(): number {
+    const isTold = this.#ending === "none" && this.remoteAddr.transport === "tcp";
+    return isTold ? confirmedBytesOf(this.#host.libc, this.#descriptor) : 0;
   }
 
   protected override wasReset(): boolean {

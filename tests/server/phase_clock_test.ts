@@ -13,6 +13,7 @@ function open(deadlines: ServeDeadlines) {
   const owner = {
     bufferedBytes: 0,
     takenBytes: 0,
+    confirmedBytes: 0,
     oldestStartedMs: Infinity,
     deadlinePassed: (name: string) => void passed.push(name),
   };
@@ -230,6 +231,32 @@ Deno.test("a download whose pieces the system takes by the MiB, emptying the buf
     }
     assertEquals(passed, isCut ? ["writeRate"] : []);
   }
+});
+
+Deno.test("what the peer confirms counts where it is told, though our system takes nothing for long", async () => {
+  for (const [perLook, isCut] of [[5 * 480, false], [5 * 100, true], [1, true]] as const) {
+    const { clock, phases, owner, passed } = open({});
+    owner.bufferedBytes = 100_000;
+    owner.takenBytes = 2_500_000; // And that is all.
+    phases.wrote(100_000);
+    for (let look = 0; look < 200 && passed.length === 0; look++) {
+      owner.confirmedBytes += perLook;
+      await clock.advance(5_000);
+    }
+    assertEquals(passed, isCut ? ["writeRate"] : []);
+  }
+});
+
+Deno.test("a peer that confirms nothing more has stalled", async () => {
+  const { clock, phases, owner, passed } = open({});
+  owner.bufferedBytes = 100_000;
+  owner.takenBytes = 2_500_000;
+  owner.confirmedBytes = 6_000;
+  phases.wrote(100_000);
+  await clock.advance(60_000);
+  assertEquals(passed, []);
+  await clock.advance(5_000 + 20 * LATE_MS);
+  assertEquals(passed, ["writeStall"]);
 });
 
 Deno.test("a stall is told up to one look after its time, however long that is", async () => {

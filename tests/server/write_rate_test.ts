@@ -112,6 +112,14 @@ Deno.test("who takes nothing has the time for as much as a send buffer may hide,
   }
 });
 
+Deno.test("what becomes known better in the middle begins another span", () => {
+  const rate = new WriteRate(MIN, 0, 2_500_000, MEBIBYTE);
+  for (let now = 5_000; now <= 600_000; now += WRITE_LOOK_MS) { // First nothing is known of the reader, then that it is quick enough.
+    const readBytes = now < 50_000 ? 2_500_000 + now : 2 * MIN * now / 1_000;
+    assertEquals(rate.isTooSlow(now, 2_500_000 + now, MEBIBYTE, readBytes), false);
+  }
+});
+
 Deno.test("time in which nobody looked is not the reader's", () => {
   const rate = new WriteRate(MIN, 0, 0, MEBIBYTE);
   const steps = [[5_000, 2_400], [10_000, 4_800], [600_000, 7_200], [605_000, 9_600], [610_000, 12_000]];

@@ -14,6 +14,7 @@ export class FakeTransport implements Transport {
   /** What was called, e.g. `"write abc"`, `"pauseReading"`. */
   readonly calls: string[] = [];
   bufferedBytes = 0;
+  confirmedBytes = 0;
   isReading = true;
   isClosing = false;
   protocol: Protocol | null = null;

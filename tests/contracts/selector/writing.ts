@@ -81,6 +81,23 @@ export function writingContract({ test, abilities }: Subject): void {
     assertEquals(server.text.slice(0, 5), "small");
   });
 
+  test("what the peer has confirmed is all that it got, or nothing is told of it, and nothing once the connection is gone", async (selector) => {
+    const { client, server } = await connectPair(selector);
+    const { transport } = client;
+    const isTold = /epoll|uring/.test(selector.kind);
+    const before = transport.confirmedBytes;
+    for (let sent = 1; sent <= 3; sent++) {
+      transport.write(noise(100_000, sent));
+      await server.until(() => server.length === sent * 100_000);
+      const expected = isTold ? before + sent * 100_000 : 0;
+      while (transport.confirmedBytes < expected) await new Promise((resolve) => setTimeout(resolve, 0)); // It is on its way.
+      assertEquals(transport.confirmedBytes, expected);
+    }
+    transport.abort();
+    await client.untilClosed();
+    assertEquals(transport.confirmedBytes, 0);
+  });
+
   test("a text that Latin-1 has no bytes for is refused, and nothing of it is written", async (selector) => {
     const { client, server } = await connectPair(selector);
     assertThrows(() => client.transport.writeLatin1("ab€"), RangeError);

@@ -26,6 +26,7 @@ export class PlainTransport implements Transport {
   localAddr: Addr = addr;
   readonly remoteAddr: Addr = addr;
   bufferedBytes = 0;
+  confirmedBytes = 0;
   isReading = true;
   isClosing = false;
   /** What was written, by reference: to see whether it was copied. */

@@ -12,7 +12,13 @@ import { SocketAddress } from "../../../io/ffi/layout.ts";
 import type { Libc } from "../../../io/ffi/libc.ts";
 import { openListening } from "../../../io/selectors/listening_socket.ts";
 import { checkListenOptions } from "../../../io/selectors/native_listen_options.ts";
-import { closeWithReset, localAddrOf, remoteAddrOf, switchOn } from "../../../io/selectors/owned_socket.ts";
+import {
+  closeWithReset,
+  confirmedBytesOf,
+  localAddrOf,
+  remoteAddrOf,
+  switchOn,
+} from "../../../io/selectors/owned_socket.ts";
 import { withLibc } from "../ffi/broken_libc.ts";
 
 /** How long a receive waits, by Linux's number: so that a failure is one, and no wait for ever. */
@@ -47,6 +53,19 @@ Deno.test("each end of a connection is the other's peer", () => {
     assert(ends[0]!.transport === "tcp" && ends[0]!.hostname === "127.0.0.1");
     assertEquals([remoteAddrOf(libc, server, scratch), remoteAddrOf(libc, client, scratch)], ends);
     libc.call.close(server);
+  });
+});
+
+Deno.test("what the peer has confirmed is known, up to what its program leaves room for", () => {
+  withConnection((libc, client, server) => {
+    const before = confirmedBytesOf(libc, server);
+    const bytes = new Uint8Array(1_000);
+    assertEquals(Number(libc.call.send(server, bytes, libc.size(1_000), 0)), 1_000);
+    for (let came = 0; came < 1_000;) came += Number(libc.call.recv(client, bytes, libc.size(1_000), 0));
+    while (confirmedBytesOf(libc, server) < before + 1_000); // It comes some milliseconds later.
+    assertEquals(confirmedBytesOf(libc, server), before + 1_000);
+    libc.call.close(server);
+    assertEquals(confirmedBytesOf(libc, -1), 0, "what is no connection has confirmed nothing");
   });
 });
 
