@@ -16,10 +16,8 @@ LINGER_NONE[0] = 1;
 const ONE = new Int32Array(new ArrayBuffer(64), 0, 1);
 ONE[0] = 1;
 
-/** A `struct tcp_info`, with room for what later systems know, and its length. */
-const INFO = new Uint32Array(new ArrayBuffer(256));
-/** See `INFO`. */
-const INFO_LENGTH = new Uint32Array(new ArrayBuffer(64), 0, 1);
+/** A `struct tcp_info`, with room for what later systems know, bytes. */
+const INFO_BYTES = 256;
 /** Where `tcpi_bytes_acked` is (64 bits, since Linux 4.1), in words. */
 const INFO_ACKED = 30;
 
@@ -44,10 +42,12 @@ export function closeWithReset(libc: Libc, descriptor: number): void {
 
 /** Bytes that the peer of a TCP connection has confirmed; 0 where the system does not tell. */
 export function confirmedBytesOf({ call }: Libc, descriptor: number): number {
-  INFO_LENGTH[0] = INFO.byteLength;
-  const status = call.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, INFO, INFO_LENGTH);
-  if (status < 0 || INFO_LENGTH[0] < 4 * (INFO_ACKED + 2)) return 0;
-  return INFO[INFO_ACKED]! + INFO[INFO_ACKED + 1]! * 2 ** 32;
+  const info = new Uint32Array(new ArrayBuffer(INFO_BYTES)); // Not kept: this is asked seldom.
+  const length = new Uint32Array(new ArrayBuffer(64), 0, 1);
+  length[0] = INFO_BYTES;
+  const status = call.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length);
+  if (status < 0 || length[0] < 4 * (INFO_ACKED + 2)) return 0;
+  return info[INFO_ACKED]! + info[INFO_ACKED + 1]! * 2 ** 32;
 }
 
 /** Removes the path of a Unix socket. */
