@@ -5,7 +5,8 @@
  * - What is asked takes effect at once, in order, within the open transaction. It is answered when that is committed,
  *   reads too: nobody is told of what a crash could take back.
  * - What is refused (it throws) has changed nothing: each call that writes has a savepoint of its own.
- * - A commit that fails takes back everything of its turn, and every call of it rejects with that.
+ * - A commit that fails takes back everything of its turn, and every call of it rejects with that. So does a call with which SQLite
+ *   gives the transaction up, as when the disk is full; those after it begin another one.
  *
  * @module
  */
@@ -33,13 +34,12 @@ export class GroupCommit {
    */
   async run<T>(work: () => T): Promise<T> {
     const waiting = this.#begin();
-    this.#database.exec("SAVEPOINT call");
     let result: T;
     try {
+      this.#database.exec("SAVEPOINT call");
       result = work();
     } catch (error) {
-      this.#database.exec("ROLLBACK TO call");
-      this.#database.exec("RELEASE call");
+      this.#undo(error);
       throw error;
     }
     this.#database.exec("RELEASE call");
@@ -63,6 +63,18 @@ export class GroupCommit {
       return;
     }
     for (const { resolve } of waiting) resolve();
+  }
+
+  /** Undoes the call that failed; a full disk and the like have undone the whole transaction by themselves. */
+  #undo(error: unknown): void {
+    if (this.#database.isTransaction) {
+      this.#database.exec("ROLLBACK TO call");
+      this.#database.exec("RELEASE call");
+      return;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    for (const { reject } of waiting ?? []) reject(error);
   }
 
   #begin(): { resolve(): void; reject(error: unknown): void }[] {

@@ -56,6 +56,20 @@ Deno.test("a commit that fails rejects every call of its turn, and the next turn
   database.close();
 });
 
+Deno.test("a call with which the database gives up the transaction fails those before it, and none after it", async () => {
+  const { insert, rows, group, database } = setUp();
+  database.exec(`CREATE TABLE full (n);
+    CREATE TRIGGER gives_up BEFORE INSERT ON full BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END`);
+  const failing = () => group.run(() => void database.prepare("INSERT INTO full VALUES (1)").run());
+  const all = await Promise.allSettled([insert(1), failing(), insert(2), failing(), insert(3), insert(4)]);
+  assertEquals(all.map((one) => one.status === "fulfilled" ? "kept" : one.reason.message), [
+    ...Array.from({ length: 4 }, () => "the disk is full"),
+    ...["kept", "kept"],
+  ]);
+  assertEquals(rows(), [3, 4]);
+  database.close();
+});
+
 Deno.test("so many calls are committed before the turn ends", async () => {
   const { insert, commits, database } = setUp();
   await Promise.all(Array.from({ length: 2_500 }, () => insert(1)));
