@@ -121,7 +121,6 @@ class Torture {
       bytes: 0,
       resets: 0,
     };
-    this.#listen();
   }
 
   /** Closes what listens, and listens again. On a path that is possible only when the close is done. */
@@ -130,10 +129,10 @@ class Torture {
     lair.isClosed = true;
     const closed = lair.listener.close();
     if (this.ledger.isUnix || this.#prng.chance(0.5)) await closed;
-    this.#listen();
+    await this.listen();
   }
 
-  #listen(): void {
+  async listen(): Promise<void> {
     const { path } = this.#options;
     const address: ListenOptions = path === undefined
       ? { hostname: "127.0.0.1", port: 0 }
@@ -153,6 +152,7 @@ class Torture {
         listener = this.#selector.listen({ ...address, connectionsMax }, create);
       } catch (error) {
         if (!(this.#options.isSystemBroken && tries < LISTEN_TRIES_MAX)) throw error;
+        await turn();
       }
     }
     this.#lairs.push({ listener, connectionsMax, ends, isClosed: false });
@@ -275,6 +275,7 @@ class Torture {
 export async function torture(selector: Selector, options: TortureOptions): Promise<TortureReport> {
   const run = new Torture(selector, options);
   const { ledger } = run;
+  await run.listen();
   while (run.connections < options.connections && ledger.faults.length === 0) await run.step();
   if (options.closesSelector === true) await run.closeSelector();
   else await run.end();
