@@ -12,8 +12,9 @@ export interface Call {
   completed: "pending" | "resolved" | "rejected";
   /** Why it was rejected. */
   reason: unknown;
+  /** Whether `info.trailers` has settled. */
+  hasTrailers: boolean;
   isDisconnected: boolean;
-  isDraining: boolean;
 }
 
 /** An error that a handler throws on purpose. */

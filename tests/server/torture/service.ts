@@ -53,15 +53,15 @@ function orderOf(request: Request, ledger: Ledger): Order {
 }
 
 /** Watches what the handler is told, and notes it. */
-function watch(order: Order, info: ServeInfo): Call {
+function watch(order: Order, info: ServeInfo): void {
   const { ledger, id, kind } = order;
   const call: Call = {
     id,
     kind,
     completed: "pending",
     reason: null,
+    hasTrailers: false,
     isDisconnected: false,
-    isDraining: false,
   };
   if (ledger.calls.has(id)) ledger.fault(`${kind} ${id} was given to the handler twice`);
   ledger.calls.set(id, call);
@@ -76,8 +76,11 @@ function watch(order: Order, info: ServeInfo): Call {
     call.isDisconnected = true;
   });
   if (info.disconnected.aborted) ledger.fault(`${kind} ${id} began with a client that had left`);
-  info.draining.addEventListener("abort", () => call.isDraining = true);
-  return call;
+  info.draining.addEventListener("abort", () => {
+    if (!ledger.isStopping) ledger.fault(`${kind} ${id} was told of a stop that is none`);
+  });
+  const end = (): boolean => call.hasTrailers = true;
+  info.trailers.then(end, end);
 }
 
 /**

@@ -117,6 +117,7 @@ export async function tortureHttp(
   for (const client of clients) client.breakOff("abort");
   await Promise.all(connecting);
   before ??= countsOf(server);
+  ledger.isStopping = true;
   const report = await (stopped ?? server.shutdown({ graceMs: ledger.faults.length > 0 ? 0 : HANG_MS }));
   await proxy.close();
   await upstream.shutdown({ graceMs: ledger.faults.length > 0 ? 0 : HANG_MS });
@@ -252,7 +253,8 @@ async function judge(
     if (left.some((count) => count !== 0)) ledger.fault(`connections, requests and streams left: ${left}`);
   }
   if (budget.count() !== 0) ledger.fault(`${budget.count()} bytes left in the budget`);
-  for (const { kind, id, completed } of ledger.calls.values()) {
+  for (const { kind, id, completed, hasTrailers } of ledger.calls.values()) {
+    if (!hasTrailers) ledger.fault(`${kind} ${id} never heard of its trailers`);
     if (completed === "pending") ledger.fault(`${kind} ${id} never heard what became of its response`);
   }
   for (const id of ledger.delivered) {
