@@ -24,7 +24,7 @@ import { createService } from "./service.ts";
 const UNREAD_BYTES_MAX = 3_000;
 
 /** Far longer than anything takes: what is waited for longer never comes. */
-const HANG_MS = 60_000;
+const HANG_MS = 180_000;
 
 /** No deadline may pass, however busy the machine is: what comes late is no fault here. */
 const DEADLINES = {
@@ -37,6 +37,15 @@ const DEADLINES = {
   writeBytesPerSecondMin: null,
   keepAliveMs: null,
   lingerMs: 2 * HANG_MS,
+};
+
+const PROXY_DEADLINES = {
+  idleTimeoutMs: HANG_MS,
+  queueTimeoutMs: HANG_MS,
+  connectTimeoutMs: HANG_MS,
+  continueTimeoutMs: HANG_MS,
+  headTimeoutMs: null,
+  bodyIdleTimeoutMs: null,
 };
 
 /** How much torture. */
@@ -179,6 +188,7 @@ function open(selector: Selector, prng: Prng): Stage {
     selector,
     stripPrefix: "/via",
     connectionsMax: 8,
+    ...PROXY_DEADLINES,
   });
   const budget = new WriteBudget(sheds ? 300_000 : Infinity);
   const service = createService(ledger, proxy);
@@ -228,7 +238,7 @@ function connect(stage: Stage, connecting: Set<Promise<unknown>>): void {
   const { addr } = server;
   if (addr.transport !== "tcp") throw new TypeError("Cannot connect: the server has no port");
   const attempt: Promise<unknown> = selector.connect(
-    { hostname: addr.hostname, port: addr.port },
+    { hostname: addr.hostname, port: addr.port, timeoutMs: null },
     () => new Client(plans, fate, pipelines, ledger, circumstances, clients),
   ).catch((error: unknown) => {
     if (!ledger.isStopping && !circumstances.refuses) ledger.fault(`cannot connect: ${describe(error)}`);
