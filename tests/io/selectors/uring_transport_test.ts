@@ -300,6 +300,7 @@ Deno.test("much that comes is paused as anything is, and its end waits behind it
     const { client, server } = pair;
     client.transport.write(bytes);
     client.transport.close();
+    await server.until(() => server.chunks.length === 1);
     while (server.length < 2 << 20) {
       const { length } = server.chunks;
       await settle();
