@@ -94,3 +94,34 @@ Deno.test("killed again and again while it enqueues at full speed, every job tha
     }
     assert(answered.size > 500, `${answered.size} jobs`);
   }));
+
+Deno.test("killed again and again while it does everything at random, what was answered is so, and tokens go on rising", () =>
+  inFolder(async (path) => {
+    const said = new Map<string, string>();
+    let lastToken = 0;
+    for (let round = 1; round <= 3; round++) {
+      await using child = start(path, "work", `${round}`);
+      await child.stdout.match(new RegExp(`(.+\\n){${round * 150}}`));
+      await child.stop("SIGKILL");
+      await child.stdout.ended;
+      const tokenBefore = lastToken;
+      for (const [, id, state, token] of child.stdout.text.matchAll(/^(\w{16}) (\w+) (\d+)$/gm)) {
+        if (state === "running" && !said.has(`${id} ${token}`)) {
+          assert(Number(token) > tokenBefore, "a token was used twice");
+        }
+        said.set(`${id} ${token}`, state!);
+        lastToken = Math.max(lastToken, Number(token));
+        said.set(id!, state!);
+      }
+      assertSound(path);
+      const store = new SqliteJobStore(path, { queuedMax: 1_000_000, finishedAgeMs: null });
+      for (const [id, state] of said) {
+        if (id.includes(" ")) continue;
+        const job = await store.get(id);
+        assert(job !== null, `${id} is lost`);
+        if (["done", "failed", "cancelled"].includes(state)) assertEquals(job.state, state, id);
+      }
+      await store.close();
+    }
+    assert(said.size > 300, `${said.size} answers`);
+  }));
