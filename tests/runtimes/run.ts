@@ -9,7 +9,8 @@
  *
  * Strategy: each test file has a process of its own, or on Node each group of them (`groups.ts`; Bun starts fast enough to
  * do without), so that one that hangs or breaks its globals harms few others, and ends after `FILE_MS_MAX` whatever happens. The runtimes come from npm, as for the benchmarks, and so do the packages
- * that tests name. A process that ends badly without a failed test counts as one failure.
+ * that tests name. A process that ends badly without a failed test counts as one failure; one whose runtime crashed runs once more,
+ * and that is said.
  *
  * @module
  */
@@ -42,6 +43,9 @@ const SLOWEST_SHOWN = 8;
 
 /** How much of a failed file's output is shown, characters: the end, where runners say what failed. */
 const SHOWN_MAX = 20_000;
+
+/** V8's last words: a mistake of the runtime's, not of the program's (Node 24 has one: nodejs/node#60755, open). */
+const CRASHED = "\n# Fatal error in ";
 
 interface GroupRun {
   readonly results: readonly TestResult[];
@@ -79,7 +83,13 @@ async function runAll(runtime: RuntimeName, args: readonly string[]): Promise<nu
   const work = async (): Promise<void> => {
     for (const group of queue) {
       const began = performance.now();
-      const run = await runGroup(runtime, program, packages, group, reports);
+      let run = await runGroup(runtime, program, packages, group, reports);
+      if (run.complaint.includes(CRASHED)) {
+        console.log(
+          `== ${group.name} on ${runtime}, run once more, since ${runtime} itself crashed\n${run.complaint}`,
+        );
+        run = await runGroup(runtime, program, packages, group, reports);
+      }
       took.push([(performance.now() - began) / 1000, group.name]);
       results.push(...run.results);
       if (run.complaint !== "") console.log(`== ${group.name} on ${runtime}\n${run.complaint}`);
