@@ -4,6 +4,9 @@
  * @module
  */
 
+/** 16 causes behind one another at most are looked at: they may go round in a circle. */
+const DEPTH_MAX = 16;
+
 /**
  * Whether an error follows from why its exchange was given up, so that telling of it would tell nothing new: a client that left
  * fails the upload, which fails whatever is made of it.
@@ -22,7 +25,8 @@
  * ```
  */
 export function isAftermath(error: unknown, reason: Error | null): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  let cause = error;
+  for (let depth = 0; depth < DEPTH_MAX && cause instanceof Error; depth++, cause = cause.cause) {
     if (cause === reason || cause.name === "AbortError") return true;
   }
   return false;

@@ -17,3 +17,9 @@ Deno.test("any other error is news", () => {
     assert(!isAftermath(error, null));
   }
 });
+
+Deno.test("an error that is its own cause is news, too, and keeps nobody", () => {
+  const error = new Error("round and round");
+  error.cause = error;
+  assert(!isAftermath(error, new Error("the client left")));
+});
