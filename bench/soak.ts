@@ -66,8 +66,13 @@ async function requests(soak: Soak): Promise<void> {
   }
 }
 
-/** Sends requests in pipelines; sees that each is answered by 200. */
+/** Sends requests in pipelines, on a new connection whenever one has had all it may (`requestsPerConnectionMax`). */
 async function pipelined(soak: Soak): Promise<void> {
+  while (!soak.over.aborted) await pipelinedOnce(soak);
+}
+
+/** Sends them on one connection, until the server says that it closes it; sees that each is answered by 200. */
+async function pipelinedOnce(soak: Soak): Promise<void> {
   const { hostname, port } = new URL(soak.url);
   using connection = await Deno.connect({ hostname, port: Number(port) });
   const requests = new TextEncoder().encode(`GET /healthz HTTP/1.1\r\nHost: soak\r\n\r\n`.repeat(PIPELINED));
@@ -82,6 +87,7 @@ async function pipelined(soak: Soak): Promise<void> {
       text += decoder.decode(buffer.subarray(0, count));
     }
     soak.counts.pipelined += PIPELINED;
+    if (/^connection: close\r$/im.test(text)) return;
   }
 }
 
